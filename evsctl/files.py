@@ -1,0 +1,59 @@
+"""Small file habits shared by every room: atomic replacement, durable appends, nothing world-readable."""
+
+import difflib
+import os
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+PRIVATE_FOLDER_MODE = 0o750
+PRIVATE_FILE_MODE = 0o640
+
+
+def make_private_folder(folder: Path) -> Path:
+    """Create `folder` and its parents, none of the new ones readable by the world."""
+    missing = [p for p in (folder, *folder.parents) if not p.exists()]
+    for path in reversed(missing):
+        path.mkdir(mode=PRIVATE_FOLDER_MODE, exist_ok=True)
+    return folder
+
+
+def write_atomically(path: Path, text: str, mode: int = PRIVATE_FILE_MODE) -> None:
+    """Replace `path` by `text` so that a reader sees the old file or the new one, never a part.
+
+    The new bytes are on disk before the name points to them. Raises OSError where the folder cannot be written;
+    the old file is then untouched.
+    """
+    make_private_folder(path.parent)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.chmod(name, mode)
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename or a new name in `folder` survive a power cut; file systems that refuse are left alone."""
+    try:
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:
+        return
+    try:
+        os.fsync(handle)
+    except OSError:
+        pass
+    finally:
+        os.close(handle)
+
+
+def nearest_name(name: str, known: Iterable[str]) -> str:
+    """`Did you mean 'X'?` for the known name closest to `name`, or an empty string."""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f"Did you mean '{close[0]}'?" if close else ""

@@ -1,0 +1,95 @@
+"""Every file name under `survey.runs/`, in one place."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from evsctl.files import make_private_folder
+
+
+@dataclass(frozen=True, slots=True)
+class RunsFolder:
+    """`survey.runs/` beside the database: one folder per model, all that jobs read and write."""
+
+    root: Path
+
+    def model(self, model_id: str) -> "ModelRuns":
+        """The folder of one model; nothing is created."""
+        return ModelRuns(self.root / model_id, model_id)
+
+    def models(self) -> tuple["ModelRuns", ...]:
+        """The folders that exist, by model id."""
+        if not self.root.is_dir():
+            return ()
+        return tuple(ModelRuns(p, p.name) for p in sorted(self.root.iterdir()) if p.is_dir() and not p.name.startswith("."))
+
+    @property
+    def lease(self) -> Path:
+        """The lock file of whoever writes the database."""
+        return self.root / "lease.json"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRuns:
+    """The files of one model's runs."""
+
+    folder: Path
+    model_id: str
+
+    def create(self) -> "ModelRuns":
+        """Make the folder where it is missing."""
+        make_private_folder(self.folder)
+        return self
+
+    def journal(self, run_id: str) -> Path:
+        """The journal that run `run_id` alone appends to."""
+        return self.folder / f"{run_id}.jsonl"
+
+    def heartbeat(self, run_id: str) -> Path:
+        """The small file replaced at each commit."""
+        return self.folder / f"{run_id}.status.json"
+
+    def manifest(self, manifest_hash: str) -> Path:
+        """The manifest of that hash."""
+        return self.folder / f"manifest-{manifest_hash}.jsonl"
+
+    def log(self, job_id: str) -> Path:
+        """What the job printed; attempts of one job id append to it."""
+        return self.folder / f"{job_id}.log"
+
+    def script(self, name: str) -> Path:
+        """A rendered job script, kept as submitted."""
+        return self.folder / f"{name}.sbatch"
+
+    @property
+    def retractions(self) -> Path:
+        """Results taken back by `redo`."""
+        return self.folder / "retractions.jsonl"
+
+    @property
+    def claim(self) -> Path:
+        """Who answers for this model now."""
+        return self.folder / "claim.json"
+
+    @property
+    def auto(self) -> Path:
+        """The caps that submit copied for requeues from inside the job."""
+        return self.folder / "auto.json"
+
+    def journals(self) -> tuple[Path, ...]:
+        """All journals, oldest first by name; manifests and retractions are none."""
+        return tuple(p for p in sorted(self.folder.glob("*.jsonl")) if not p.name.startswith("manifest-") and p != self.retractions)
+
+    def manifests(self) -> tuple[Path, ...]:
+        """All manifests, newest first."""
+        found = [(p.stat().st_mtime_ns, p) for p in self.folder.glob("manifest-*.jsonl")]
+        return tuple(p for _, p in sorted(found, reverse=True))
+
+    def heartbeats(self) -> tuple[Path, ...]:
+        """All heartbeats, newest first."""
+        found = []
+        for path in self.folder.glob("*.status.json"):
+            try:
+                found.append((path.stat().st_mtime_ns, path))
+            except FileNotFoundError:  # replaced between the listing and the look
+                continue
+        return tuple(p for _, p in sorted(found, reverse=True))
