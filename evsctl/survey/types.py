@@ -23,6 +23,8 @@ class Translation:
     item: str
     options: tuple[AnswerOption, ...]
     answer_cue: str
+    match_method: str | None = None
+    """How the question was matched to its English original: `vcode`, `position`, or the name of a language model."""
 
 
 @dataclass(frozen=True, slots=True)
