@@ -5,6 +5,11 @@ from typing import Any
 
 SCHEMA = 1
 
+MODEL_KEYS = tuple(
+    "model_id hub_id family total done failed percent rate_per_s eta_s state detail job_id attempt next_action".split()
+)
+"""What `evsctl status --json` says of each model, in this order."""
+
 
 @dataclass(frozen=True, slots=True)
 class SlurmHealth:
@@ -16,6 +21,8 @@ class SlurmHealth:
     """Age of the newest answer; None where there never was one."""
     calls_per_hour: int = 0
     error: str | None = None
+    """Why the newest call failed, in one sentence; rows and states are then those of the last answer."""
+    partition: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +42,7 @@ class AttemptRow:
     max_rss_gb: float | None
     nodes: str
     log_path: str
+    gpus: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +74,19 @@ class ModelRow:
     gpu: str | None = None
     heartbeat_age_seconds: float | None = None
     attempts: tuple[AttemptRow, ...] = ()
+    phase: str = ""
+    """What the run says it is doing: `loading`, `running`, …; empty where none runs."""
+    dtype: str = ""
+    elapsed_seconds: float | None = None
+    peak_memory_gb: float | None = None
+    """Host memory, from the heartbeat of the newest run."""
+    peak_gpu_memory_gb: float | None = None
+    last_error: str | None = None
+
+    @property
+    def missing(self) -> int:
+        """Prompts still to answer."""
+        return max(0, self.total - self.done)
 
     @property
     def percent(self) -> float:
@@ -90,6 +111,9 @@ class Snapshot:
     synced_age_seconds: float | None = None
     """Age of the newest merge of journals into the database."""
 
+    db_age_seconds: float | None = None
+    """Age of the newest reading of the database; more than a poll old only while it is locked or gone."""
+
     @property
     def attention(self) -> int:
         """How many models need a person."""
@@ -101,8 +125,6 @@ class Snapshot:
 
     def to_json(self) -> dict[str, Any]:
         """The stable form of `evsctl status --json`; `schema` changes when a key changes its meaning."""
-        names = ("model_id", "hub_id", "family", "total", "done", "failed", "percent", "rate_per_s", "eta_s")
-        names += ("state", "detail", "job_id", "attempt", "next_action")
         return {
             "schema": SCHEMA,
             "as_of": self.as_of,
@@ -110,5 +132,5 @@ class Snapshot:
             "prompts": self.prompts,
             "attention": self.attention,
             "slurm": {"reachable": self.slurm.reachable, "age_s": self.slurm.age_seconds},
-            "models": [{name: getattr(row, name) for name in names} for row in self.models],
+            "models": [{name: getattr(row, name) for name in MODEL_KEYS} for row in self.models],
         }

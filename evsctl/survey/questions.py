@@ -9,52 +9,10 @@ from evsctl.files import nearest_name
 from evsctl.survey.types import RESPONSE_TYPES, AnswerOption, Question, Rephrasing, Translation
 
 LANGUAGES = frozenset(
-    [
-        "bel",
-        "bos",
-        "bul",
-        "cat",
-        "ces",
-        "cym",
-        "dan",
-        "deu",
-        "ell",
-        "eng",
-        "est",
-        "eus",
-        "fin",
-        "fra",
-        "gle",
-        "glg",
-        "hrv",
-        "hun",
-        "hye",
-        "isl",
-        "ita",
-        "kat",
-        "lat",
-        "lav",
-        "lit",
-        "lvs",
-        "mkd",
-        "mlt",
-        "nld",
-        "nno",
-        "nob",
-        "nor",
-        "pol",
-        "por",
-        "ron",
-        "rus",
-        "slk",
-        "slv",
-        "spa",
-        "sqi",
-        "srp",
-        "swe",
-        "tur",
-        "ukr",
-    ]
+    (
+        "bel bos bul cat ces cym dan deu ell eng est eus fin fra gle glg hrv hun hye isl ita kat lat lav lit lvs mkd mlt nld nno nob nor "
+        "pol por ron rus slk slv spa sqi srp swe tur ukr"
+    ).split()
 )
 """ISO 639-3 codes of European languages; a code outside it is taken for a typing error."""
 

@@ -1,0 +1,77 @@
+"""What nearly every command begins with: the study's settings, its registry, its database."""
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from evsctl.journal.paths import RunsFolder
+from evsctl.models.registry import Registry, load_registry
+from evsctl.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from evsctl.db.connection import Database
+    from evsctl.jobs.types import JobPort
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def db_option(function: Function) -> Function:
+    """`--db`: a file or an SQLAlchemy URL."""
+    return click.option("--db", metavar="FILE|URL", help="The study's database (default: EVSCTL_DB, evsctl.toml, or survey.db upwards from here).")(
+        function
+    )
+
+
+def json_option(function: Function) -> Function:
+    """`--json`: data for programs on standard output."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(function)
+
+
+@dataclass
+class Study:
+    """The study a command was called in."""
+
+    settings: Settings
+
+    @classmethod
+    def here(cls, db: str | None) -> "Study":
+        """The study of the working directory, or of `--db`."""
+        return cls(load_settings(db=db))
+
+    @cached_property
+    def registry(self) -> Registry:
+        """Packaged models and the study's own."""
+        return load_registry(self.settings.folder)
+
+    @property
+    def runs(self) -> RunsFolder:
+        """The folder of manifests, journals and logs."""
+        return RunsFolder(self.settings.database.runs_dir)
+
+    def open(self, *, write: bool = False, create: bool = False) -> "Database":
+        """Open the database; the caller closes it."""
+        from evsctl.db.connection import open_database
+
+        return open_database(self.settings.database, write=write, create=create)
+
+    def port(self, *, local: bool = False) -> "JobPort":
+        """The batch system of the study, or this machine."""
+        from evsctl.jobs.ports import choose_port
+
+        return choose_port(self.settings, "local" if local else None)
+
+
+def talk(message: str) -> None:
+    """Say something to the person: standard error, so that standard output stays data."""
+    click.echo(message, err=True)
+
+
+def print_json(value: object) -> None:
+    """Print one JSON document."""
+    json.dump(value, sys.stdout, ensure_ascii=False, indent=2, default=str)
+    sys.stdout.write("\n")
