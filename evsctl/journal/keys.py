@@ -3,7 +3,15 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+BAD_LINE = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
+"""What reading garbage as a line of ours can raise."""
+
+
+def complaint(error: Exception) -> str:
+    """One of `BAD_LINE` in words, for a sentence that names file and line."""
+    return f"{error!s} is missing" if isinstance(error, KeyError) else str(error) or type(error).__name__
 
 
 class PromptKey(NamedTuple):
@@ -14,6 +22,15 @@ class PromptKey(NamedTuple):
     config: str
     permutation_idx: int
     variant_id: str | None
+
+    @classmethod
+    def from_json(cls, line: Mapping[str, Any]) -> "PromptKey":
+        """Read the key out of a line of a manifest or journal; raises KeyError or ValueError where it holds none."""
+        key = cls(line["question_id"], line["lang"], line["config"], line["permutation_idx"], line["variant_id"])
+        texts = (key.question_id, key.lang, key.config, "" if key.variant_id is None else key.variant_id)
+        if not all(isinstance(part, str) for part in texts) or type(key.permutation_idx) is not int:
+            raise ValueError(f"{tuple(key)} is not the key of a prompt")
+        return key
 
 
 def prompt_hash(text: str, valid_values: Sequence[str], value_map: Mapping[str, str], is_likert10: bool) -> str:

@@ -1,10 +1,11 @@
 """Readers of run journals: from any byte offset, past torn tails, naming every bad line."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
+from evsctl.journal.keys import BAD_LINE, complaint
 from evsctl.journal.records import JournalFooter, JournalHeader, PromptResult
 
 
@@ -23,7 +24,7 @@ class JournalContent:
     """What a journal holds from an offset on."""
 
     header: JournalHeader | None = None
-    """None: the file has no whole first line yet, or a bad one (then `problems` says so)."""
+    """None: the file has no whole first line yet, or a bad one (then `problems` says so, and `end` is 0)."""
     lines: list[JournalLine] = field(default_factory=list)
     footer: JournalFooter | None = None
     problems: list[str] = field(default_factory=list)
@@ -35,10 +36,11 @@ class JournalContent:
 def read_journal(path: Path, offset: int = 0) -> JournalContent:
     """Read the whole lines of a journal from byte `offset` (a former `end`) on.
 
-    A last line without its newline is a torn tail, or one being written: it is left for the next reading.
+    A last line without its newline is a torn tail, or one being written: it is left for the next reading. Where no line
+    begins at `offset` any more (a failed commit was cut off since), the journal is read from its first result again.
     Raises OSError where the file cannot be read.
     """
-    content = JournalContent(end=offset)
+    content = JournalContent()
     with path.open("rb") as stream:
         first = stream.readline()
         if not first.endswith(b"\n"):
@@ -46,40 +48,48 @@ def read_journal(path: Path, offset: int = 0) -> JournalContent:
         content.header = _read_header(path, first, content)
         if content.header is None:
             return content
-        start = max(offset, len(first))
-        number = 2
-        if start > len(first):  # count the lines passed over, so that a bad one is named by its number in the file
-            stream.seek(0)
-            number = stream.read(start).count(b"\n") + 1
+        start = content.end = _line_start(stream, offset, len(first))
         stream.seek(start)
-        content.end = start
-        for raw in _whole_lines(stream.read()):
-            _read_line(path, number, raw, content)
-            content.end += len(raw)
-            number += 1
+        lines = stream.read().split(b"\n")[:-1]
+    bad = [(index, error) for index, raw in enumerate(lines) if (error := _read_line(raw, content, content.header))]
+    if bad:  # only now are the lines passed over counted, so that a bad one is named by its number in the file
+        number = _count_lines(path, start) + 1
+        content.problems += [f"{path}, line {number + index}: not a result ({error}); the line is left aside." for index, error in bad]
     return content
 
 
-def _whole_lines(data: bytes) -> Iterator[bytes]:
-    for raw in data.split(b"\n")[:-1]:
-        yield raw + b"\n"
+def _line_start(stream: BinaryIO, offset: int, first: int) -> int:
+    if offset <= first:
+        return first
+    stream.seek(offset - 1)
+    return offset if stream.read(1) == b"\n" else first
+
+
+def _count_lines(path: Path, end: int) -> int:
+    with path.open("rb") as stream:
+        return stream.read(end).count(b"\n")
 
 
 def _read_header(path: Path, raw: bytes, content: JournalContent) -> JournalHeader | None:
     try:
-        return JournalHeader.from_json(json.loads(raw))
-    except (ValueError, KeyError, TypeError) as error:
-        content.problems.append(f"{path}, line 1: not a journal header ({error!s}); the whole file is left aside.")
+        return JournalHeader.from_json(json.loads(raw.decode()))
+    except BAD_LINE as error:
+        content.problems.append(f"{path}, line 1: not a journal header ({complaint(error)}); the whole file is left aside.")
         return None
 
 
-def _read_line(path: Path, number: int, raw: bytes, content: JournalContent) -> None:
-    assert content.header is not None
+def _read_line(raw: bytes, content: JournalContent, header: JournalHeader) -> str | None:
+    """Add one line to `content`; returns what is wrong with it, if anything is."""
+    offset = content.end
+    content.end += len(raw) + 1
     try:
-        value = json.loads(raw)
+        value = json.loads(raw.decode())
+        if not isinstance(value, dict):
+            raise TypeError(f"{raw[:20]!r} is not an object")
         if "footer" in value:
             content.footer = JournalFooter(**value["footer"])
         elif "event" not in value:
-            content.lines.append(JournalLine(content.header, content.end, PromptResult.from_json(value)))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        content.problems.append(f"{path}, line {number}: not a result ({error!s}); the line is left aside.")
+            content.lines.append(JournalLine(header, offset, PromptResult.from_json(value)))
+    except BAD_LINE as error:
+        return complaint(error)
+    return None

@@ -52,7 +52,7 @@ class PromptResult:
     key: PromptKey
     prompt_hash: str
     p_valid: float | None
-    """Probability mass on valid answers, before renormalisation."""
+    """Probability mass on valid answers, before renormalisation; unknown in some rows adopted from a field database."""
     probs: dict[str, float] | None
     """Response value of the questionnaire → probability among the valid answers; sums to 1."""
     failed: str | None = None
@@ -67,15 +67,17 @@ class PromptResult:
 
     @classmethod
     def from_json(cls, line: dict[str, Any]) -> "PromptResult":
-        """Read a journal line; raises KeyError, TypeError or ValueError where it does not hold together."""
-        key = PromptKey(line["question_id"], line["lang"], line["config"], int(line["permutation_idx"]), line["variant_id"])
+        """Read a journal line; raises KeyError, TypeError, ValueError or OverflowError where it does not hold together."""
+        key, prompt_hash = PromptKey.from_json(line), line["prompt_hash"]
+        if not isinstance(prompt_hash, str):
+            raise ValueError("its prompt hash is not a text")
         if "failed" in line:
-            return cls(key, line["prompt_hash"], None, None, str(line["failed"]))
-        p_valid = float(line["p_valid"])
+            return cls(key, prompt_hash, None, None, str(line["failed"]))
+        p_valid = None if line["p_valid"] is None else float(line["p_valid"])
         probs = {str(int(value)): float(prob) for value, prob in line["probs"].items()}
-        if not probs or not all(math.isfinite(x) and -1e-9 <= x <= 1 + 1e-6 for x in (p_valid, *probs.values())):
+        if not probs or not all(math.isfinite(x) and -1e-9 <= x <= 1 + 1e-6 for x in (p_valid or 0.0, *probs.values())):
             raise ValueError("its probabilities are not within 0 and 1")
-        return cls(key, line["prompt_hash"], p_valid, probs)
+        return cls(key, prompt_hash, p_valid, probs)
 
 
 @dataclass(frozen=True, slots=True)
