@@ -1,7 +1,10 @@
 """The manifest: what a job is to answer, written once at submit, read by the engine, never changed."""
 
+import contextlib
 import hashlib
 import json
+import os
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,10 +14,11 @@ from typing import Any
 from evsctl.errors import InputError
 from evsctl.files import write_atomically
 from evsctl.journal.identity import ModelIdentity
-from evsctl.journal.keys import PromptKey, prompt_hash
+from evsctl.journal.keys import BAD_LINE, PromptKey, complaint, prompt_hash
 from evsctl.journal.paths import ModelRuns
 
 FORMAT = "evsctl-manifest/1"
+NEVER_CHANGED = "Manifests never change: `evsctl submit` writes a new one."
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,7 @@ class ManifestPrompt:
             "response_type": self.response_type,
             "text": self.text,
             "valid_values": list(self.valid_values),
-            "value_map": self.value_map,
+            "value_map": dict(sorted(self.value_map.items())),
             "is_likert10": self.is_likert10,
         }
 
@@ -54,7 +58,7 @@ class ManifestPrompt:
     def from_json(cls, line: dict[str, Any]) -> "ManifestPrompt":
         """Read a manifest line; raises KeyError or ValueError where it does not hold together."""
         prompt = cls(
-            key=PromptKey(line["question_id"], line["lang"], line["config"], int(line["permutation_idx"]), line["variant_id"]),
+            key=PromptKey.from_json(line),
             response_type=line["response_type"],
             prompt_id=int(line["prompt_id"]),
             text=line["text"],
@@ -107,9 +111,12 @@ class Manifest:
 
 
 def write_manifest(runs: ModelRuns, manifest: Manifest) -> Path:
-    """Write the manifest atomically under its hash; the same work gives the same file."""
+    """Write the manifest atomically under its hash; the same work gives the same file, which is then the newest again."""
     path = runs.create().manifest(manifest.hash)
-    if not path.is_file():
+    if path.is_file() and path.read_bytes() == manifest.text.encode("utf-8"):
+        with contextlib.suppress(PermissionError):  # somebody else's file; newest or not, it says the same
+            os.utime(path)
+    else:
         write_atomically(path, manifest.text)
     return path
 
@@ -117,24 +124,37 @@ def write_manifest(runs: ModelRuns, manifest: Manifest) -> Path:
 def read_manifest(path: Path) -> Manifest:
     """Read a manifest whole; raises InputError naming the file and line where it is missing, cut short or changed."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_bytes().decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"Manifest {path} cannot be read: {error}.", "`evsctl submit` writes a new one.") from error
+    manifest, count = _parse(path, text)
+    if count != len(manifest.prompts):
+        raise InputError(f"Manifest {path}, line 1: it promises {count} prompts, {len(manifest.prompts)} follow.", NEVER_CHANGED)
+    if len(manifest.expected) != count:
+        raise InputError(f"Manifest {path} asks for one prompt twice.", NEVER_CHANGED)
+    named = re.fullmatch(r"manifest-([0-9a-f]{16})\.jsonl", path.name)
+    if named and named[1] != hashlib.sha256(text.encode("utf-8")).hexdigest()[:16]:
+        raise InputError(f"Manifest {path} was changed since it was written: its hash is not that of its name.", NEVER_CHANGED)
+    return manifest
+
+
+def _parse(path: Path, text: str) -> tuple[Manifest, int]:
+    """The manifest as it stands, and how many prompts its header promises."""
     number = 1
     try:
-        lines = text.splitlines()
+        # Not splitlines(): texts may hold line separators of Unicode, which JSON leaves as they are.
+        lines = text.removesuffix("\n").split("\n")
         header = json.loads(lines[0])
         if header["format"] != FORMAT:
             raise ValueError(f"its format is {header['format']}, not {FORMAT}")
+        identity, configs = ModelIdentity.from_json(header["identity"]), tuple(header["configs"])
+        total, count = int(header["model_total"]), int(header["count"])
         prompts = []
         for number, line in enumerate(lines[1:], 2):  # noqa: B007  # the number is for the message below
             prompts.append(ManifestPrompt.from_json(json.loads(line)))
-        manifest = Manifest(ModelIdentity.from_json(header["identity"]), tuple(header["configs"]), int(header["model_total"]), tuple(prompts))
-        if header["count"] != len(prompts):
-            raise ValueError(f"its header promises {header['count']} prompts, it holds {len(prompts)}")
-    except (ValueError, KeyError, TypeError, IndexError) as error:
-        raise InputError(f"Manifest {path}, line {number}: {error}.", "Manifests never change: delete it, `evsctl submit` writes a new one.") from error
-    return manifest
+    except BAD_LINE as error:
+        raise InputError(f"Manifest {path}, line {number}: {complaint(error)}.", NEVER_CHANGED) from error
+    return Manifest(identity, configs, total, tuple(prompts)), count
 
 
 def newest_covering(runs: ModelRuns, wanted: Iterable[tuple[PromptKey, str]], identity: ModelIdentity) -> tuple[Path, Manifest] | None:

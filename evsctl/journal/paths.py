@@ -1,8 +1,10 @@
 """Every file name under `survey.runs/`, in one place."""
 
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from evsctl.errors import InputError
 from evsctl.files import make_private_folder
 
 
@@ -13,7 +15,9 @@ class RunsFolder:
     root: Path
 
     def model(self, model_id: str) -> "ModelRuns":
-        """The folder of one model; nothing is created."""
+        """The folder of one model; nothing is created. Raises InputError where the id cannot name a folder here."""
+        if model_id.startswith(".") or any(sign in model_id for sign in "/\0") or not model_id:
+            raise InputError(f"Model id {model_id!r} cannot name a folder.", "Model ids hold no slash and begin with no dot.")
         return ModelRuns(self.root / model_id, model_id)
 
     def models(self) -> tuple["ModelRuns", ...]:
@@ -76,20 +80,20 @@ class ModelRuns:
         return self.folder / "auto.json"
 
     def journals(self) -> tuple[Path, ...]:
-        """All journals, oldest first by name; manifests and retractions are none."""
+        """All journals by name (`999-r0` comes after `1000-r0`: their headers say when they began); manifests are none."""
         return tuple(p for p in sorted(self.folder.glob("*.jsonl")) if not p.name.startswith("manifest-") and p != self.retractions)
 
     def manifests(self) -> tuple[Path, ...]:
         """All manifests, newest first."""
-        found = [(p.stat().st_mtime_ns, p) for p in self.folder.glob("manifest-*.jsonl")]
-        return tuple(p for _, p in sorted(found, reverse=True))
+        return self._newest_first("manifest-*.jsonl")
 
     def heartbeats(self) -> tuple[Path, ...]:
         """All heartbeats, newest first."""
+        return self._newest_first("*.status.json")
+
+    def _newest_first(self, pattern: str) -> tuple[Path, ...]:
         found = []
-        for path in self.folder.glob("*.status.json"):
-            try:
+        for path in self.folder.glob(pattern):
+            with contextlib.suppress(FileNotFoundError):  # replaced or deleted between the listing and the look
                 found.append((path.stat().st_mtime_ns, path))
-            except FileNotFoundError:  # replaced between the listing and the look
-                continue
-        return tuple(p for _, p in sorted(found, reverse=True))
+        return tuple(path for _, path in sorted(found, reverse=True))
