@@ -33,12 +33,13 @@ class JournalContent:
     """Byte after the last whole line: where the next reading goes on."""
 
 
-def read_journal(path: Path, offset: int = 0) -> JournalContent:
+def read_journal(path: Path, offset: int = 0, max_bytes: int | None = None) -> JournalContent:
     """Read the whole lines of a journal from byte `offset` (a former `end`) on.
 
     A last line without its newline is a torn tail, or one being written: it is left for the next reading. Where no line
     begins at `offset` any more (a failed commit was cut off since), the journal is read from its first result again.
-    Raises OSError where the file cannot be read.
+    With `max_bytes` it stops at the first whole line that reaches so many bytes. Raises OSError where the file cannot
+    be read.
     """
     content = JournalContent()
     with path.open("rb") as stream:
@@ -50,12 +51,19 @@ def read_journal(path: Path, offset: int = 0) -> JournalContent:
             return content
         start = content.end = _line_start(stream, offset, len(first))
         stream.seek(start)
-        lines = stream.read().split(b"\n")[:-1]
+        lines = _read_part(stream, max_bytes).split(b"\n")[:-1]
     bad = [(index, error) for index, raw in enumerate(lines) if (error := _read_line(raw, content, content.header))]
     if bad:  # only now are the lines passed over counted, so that a bad one is named by its number in the file
         number = _count_lines(path, start) + 1
         content.problems += [f"{path}, line {number + index}: not a result ({error}); the line is left aside." for index, error in bad]
     return content
+
+
+def _read_part(stream: BinaryIO, max_bytes: int | None) -> bytes:
+    if max_bytes is None:
+        return stream.read()
+    part = stream.read(max_bytes)
+    return part if part.endswith(b"\n") else part + stream.readline()
 
 
 def _line_start(stream: BinaryIO, offset: int, first: int) -> int:
