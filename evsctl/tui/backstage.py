@@ -1,0 +1,43 @@
+"""What the dashboard asks of the other rooms."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from evsctl.jobs.types import JobPort
+from evsctl.status.snapshot import ModelRow, Snapshot
+
+if TYPE_CHECKING:
+    from evsctl.db.ledger import Submission
+    from evsctl.jobs.plan import SubmissionPlan
+
+
+class Backstage(Protocol):
+    """Each call may be slow and is made from a thread; each may raise EvsctlError or OSError."""
+
+    read_only: str
+    """Why nothing may be submitted or cancelled here, in one sentence; empty where it may."""
+    port: JobPort
+
+    def look(self) -> Snapshot:
+        """Files and database as they are now; SLURM is not asked."""
+        ...
+
+    def poll(self, *, force: bool = False) -> None:
+        """Ask SLURM when that is due, or `force`d."""
+        ...
+
+    def plan(self, model_id: str) -> "SubmissionPlan":
+        """What a submission would ask for; nothing is written."""
+        ...
+
+    def submit(self, plan: "SubmissionPlan") -> "Submission":
+        """Hand the job over."""
+        ...
+
+    def cancel(self, row: ModelRow) -> list[str]:
+        """Cancel the model's job in the queue; returns the job ids."""
+        ...
+
+    def tail(self, path: Path, lines: int) -> list[str]:
+        """The last lines of a log, free of control sequences."""
+        ...

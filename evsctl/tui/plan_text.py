@@ -1,0 +1,97 @@
+"""The Plan screen's lines: last time, now, and why, for each part of a request; pure."""
+
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from evsctl.jobs.display import shell_line
+from evsctl.jobs.types import JobRequest
+from evsctl.status.faces import plain
+from evsctl.tui.texts import rule
+
+if TYPE_CHECKING:
+    from evsctl.jobs.plan import SubmissionPlan
+
+_FIELDS = (
+    ("memory", "memory_gb"),
+    ("time", "walltime_minutes"),
+    ("gpus", "gpus"),
+    ("constraint", "constraint"),
+    ("partition", "partition"),
+    ("account", "account"),
+    ("qos", "qos"),
+    ("cpus", "cpus"),
+    ("exclude", "exclude"),
+)
+_ALWAYS = ("memory_gb", "walltime_minutes", "gpus", "constraint")
+
+
+def plan_lines(plan: "SubmissionPlan", width: int, ascii_only: bool = False) -> list[Text]:
+    """Title, a line per part, warnings, problems, and the sbatch line, wrapped to `width`."""
+    lines = [rule(plan_title(plan), width, ascii_only), Text()]
+    lines += plan_table(plan.previous, plan.advice.request, plan.advice.reasons, width)
+    if plan.advice.stop:
+        lines += [Text(), *_wrapped(f"! {plan.advice.stop}. Enter submits all the same.", width, "bold yellow")]
+    for warning in plan.advice.warnings:
+        lines += _wrapped(f"! {warning}", width, "yellow")
+    for problem in plan.problems:
+        lines += _wrapped(f"✖ {problem}", width, "bold yellow")
+    lines += [Text(), *_wrapped(shell_line(plan.argv), width, "dim")]
+    return [Text(plain(line.plain, True), style=line.style) for line in lines] if ascii_only else lines
+
+
+def plan_title(plan: "SubmissionPlan") -> str:
+    """`gemma3_27b_pt · attempt 3 · 15,872 prompts left · bf16 · up to 8 GPU-h`."""
+    request = plan.advice.request
+    hours = request.walltime_minutes / 60 * max(1, request.gpus)
+    return f"{plan.model_id} · attempt {plan.attempt} · {plan.pending:,} prompts left · {plan.dtype} · up to {hours:g} GPU-h"
+
+
+def plan_table(before: JobRequest | None, now: JobRequest, reasons: dict[str, str], width: int) -> list[Text]:
+    """One line per part of the request; what changes is bold, `same` where it does not."""
+    rows = [(word, show(before, name) if before else "-", show(now, name), reasons.get(name, "")) for word, name in _FIELDS if _is_told(before, now, name)]
+    first = max([len(row[1]) for row in rows] + [9]) + 2
+    second = max([len(row[2]) for row in rows] + [5]) + 2
+    room = max(20, width - 15 - first - second)
+    lines = [Text(f" {'':<12} {'last time':<{first}}{'now':<{second}}why", style="dim")]
+    for word, old, new, reason in rows:
+        changed = before is not None and old != new
+        why = Text(reason).wrap(_console(room), room) if reason else [Text()]
+        line = Text(f" {word:<12} {old:<{first}}")
+        line.append(f"{new:<{second}}", style="bold" if changed else "")
+        lines.append(line + why[0])
+        lines += [Text(" " * (14 + first + second)) + rest for rest in why[1:]]
+    return lines
+
+
+def show(request: JobRequest | None, name: str) -> str:
+    """A part of a request as sbatch is told it."""
+    if request is None:
+        return "-"
+    value = getattr(request, name)
+    if name == "memory_gb":
+        return f"{value}G"
+    if name == "walltime_minutes":
+        return request.walltime
+    if isinstance(value, tuple):
+        return ",".join(value) or "-"
+    return str(value) if value not in (None, "") else "-"
+
+
+def _is_told(before: JobRequest | None, now: JobRequest, name: str) -> bool:
+    if name in _ALWAYS:
+        return True
+    value = getattr(now, name)
+    return bool(value) and (name == "exclude" or before is None or getattr(before, name) != value) or (before is not None and getattr(before, name) != value)
+
+
+def _wrapped(text: str, width: int, style: str) -> list[Text]:
+    room = max(20, width - 2)
+    lines = Text(text).wrap(_console(room), room)
+    return [Text(" " + line.plain.rstrip(), style=style) for line in lines]
+
+
+def _console(width: int):  # type: ignore[no-untyped-def]
+    from rich.console import Console
+
+    return Console(width=width)

@@ -1,0 +1,229 @@
+"""The Models screen: what needs a person on top, and what to do about it."""
+
+from typing import ClassVar
+
+from rich.text import Text
+from textual import events, on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Container, Vertical
+from textual.widgets import Input
+
+from evsctl.status.columns import lay_out
+from evsctl.status.faces import plain
+from evsctl.status.order import Line, fold_lines, in_order, may_fold
+from evsctl.status.sentences import empty_sentence, totals_line
+from evsctl.status.snapshot import ModelRow, Snapshot
+from evsctl.tui.screens.base import StudyScreen, sentence
+from evsctl.tui.texts import titles
+from evsctl.tui.widgets.detail import Detail
+from evsctl.tui.widgets.model_table import MARGIN, ModelTable
+from evsctl.tui.widgets.quiet_lines import QuietLines
+
+SIDE_BY_SIDE = 160
+"""From this width on the detail stands right of the table."""
+LEAST_DETAIL = 8
+
+
+class ModelsScreen(StudyScreen):
+    """Table, sums, and the detail that follows the cursor."""
+
+    TITLE_IN_HELP = "Models"
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("s", "submit", "submit"),
+        Binding("x", "cancel", "cancel"),
+        Binding("l,3", "log", "log"),
+        Binding("w", "why", "why"),
+        Binding("slash", "filter", "filter"),
+        Binding("f", "faults", "faults only"),
+        Binding("r", "refresh", "refresh"),
+        Binding("4", "submit", "plan of the next job", show=False),
+        Binding("escape", "clear", "clear the filter", show=False),
+        Binding("q", "quit", "quit"),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.title_line = QuietLines(id="titles")
+        self.face = QuietLines(id="face")
+        self.sums = QuietLines(id="sums")
+        self.faults = QuietLines(id="faults")
+        self._query = ""
+        self._faults_only = False
+        self._unfolded: frozenset[str] = frozenset()
+        self._tail: tuple[str | None, tuple[str, ...]] = (None, ())
+
+    def body(self) -> ComposeResult:
+        """Table and sums, detail, faults, the filter."""
+        self.table = ModelTable(self.ascii_only, id="table")
+        self.detail = Detail(self.ascii_only, id="detail")
+        with Container(id="body"):
+            with Vertical(id="left"):
+                yield self.title_line
+                yield self.table
+                yield self.face
+                yield self.sums
+            yield self.detail
+        yield self.faults
+        yield Input(placeholder="part of a model's name or state; esc clears", id="filter", compact=True)
+
+    def on_mount(self) -> None:
+        """Keys go to the table."""
+        self.query_one("#filter", Input).display = False
+        self.table.focus()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Move the detail to where there is room."""
+        self.set_class(event.size.width >= SIDE_BY_SIDE, "wide")
+        self.call_after_refresh(self.show, self.study.snapshot)
+
+    def show(self, snapshot: Snapshot | None) -> None:
+        """Show this snapshot."""
+        super().show(snapshot)
+        face = f"Reading {self.study.place} …" if snapshot is None else empty_sentence(snapshot)
+        lines = self._lines(snapshot) if snapshot is not None and not face else ()
+        if not face and not lines:
+            face = "No model needs you." if self._faults_only and not self._query else f"No model matches '{self._query}'. esc clears the filter."
+        self._show_face(face)
+        self._show_table(snapshot, lines)
+        faults = snapshot.errors if snapshot else ()
+        self.faults.display = bool(faults)
+        self.faults.show([Text(plain(f" ⚠ {faults[0]}" + (f"  (+{len(faults) - 1})" if len(faults) > 1 else ""), self.ascii_only), style="yellow")] if faults else [])
+        self._follow()
+
+    def _show_face(self, face: str) -> None:
+        self.face.display = bool(face)
+        wrapped = sentence(plain(face, self.ascii_only), self._left_width) if face else []
+        self.face.styles.height = max(1, len(wrapped) + 2)
+        self.face.show([Text(), *wrapped])
+
+    def _show_table(self, snapshot: Snapshot | None, lines: tuple[Line, ...]) -> None:
+        names = [line.name for line in fold_lines(snapshot.models)] if snapshot else []
+        layout = lay_out(names, self._left_width - 2 * MARGIN)
+        self.title_line.display = self.table.display = bool(lines)
+        self.title_line.show([Text(" " * MARGIN) + titles(layout)])
+        self.table.show(lines, layout)
+        self.table.styles.max_height = max(3, self._room_for_table)
+        self.sums.show([Text(), Text(plain(f" {totals_line(snapshot, self._left_width - 2)}", self.ascii_only))] if snapshot and lines else [])
+
+    @property
+    def _left_width(self) -> int:
+        width = self.study.size.width
+        return width * 13 // 20 if width >= SIDE_BY_SIDE else width
+
+    @property
+    def _room_for_table(self) -> int:
+        height = self.study.size.height - 5 - int(self.faults.display)
+        return height if self.study.size.width >= SIDE_BY_SIDE else height - LEAST_DETAIL
+
+    def _lines(self, snapshot: Snapshot | None) -> tuple[Line, ...]:
+        rows = in_order(snapshot.models) if snapshot else ()
+        if self._faults_only:
+            rows = tuple(row for row in rows if row.needs_attention)
+        if self._query:
+            wanted = self._query.lower()
+            return tuple(Line(row) for row in rows if wanted in row.model_id.lower() or wanted in row.state)
+        return fold_lines(rows, self._unfolded)
+
+    # -- the cursor and what follows it
+
+    @property
+    def selected(self) -> ModelRow | None:
+        """The model under the cursor; None on a family's line."""
+        line = self.table.current
+        return line.row if line is not None and not line.family else None
+
+    @on(ModelTable.Highlighted)
+    def _follow(self) -> None:
+        line = self.table.current if self.table.display else None
+        family = line.family if line else None
+        snapshot = self.study.snapshot
+        members = [row for row in snapshot.models if row.family == family and may_fold(row)] if family and snapshot else []
+        path = line.row.log_path if line and not family else None
+        self.detail.follow(line, members, self._tail[1] if self._tail[0] == path else ())
+        if path is not None:
+            self.study.fetch_tail(path, self._show_tail)
+
+    def _show_tail(self, path: str, tail: tuple[str, ...]) -> None:
+        self._tail = (path, tail)
+        line = self.table.current
+        if line is not None and line.row.log_path == path and not line.family:
+            self.detail.follow(line, (), tail)
+
+    @on(ModelTable.Opened)
+    def _open(self, message: ModelTable.Opened) -> None:
+        family = message.line.family
+        if family:
+            self._unfolded = self._unfolded ^ {family}
+            self.show(self.study.snapshot)
+        else:
+            self.action_log()
+
+    # -- keys
+
+    def action_submit(self) -> None:
+        """The Plan screen for the model under the cursor."""
+        if self.selected is None:
+            self.study.say("Move to a model first: enter unfolds the family.")
+        else:
+            self.study.open_plan(self.selected)
+
+    def action_cancel(self) -> None:
+        """Ask, then cancel the job of the model under the cursor."""
+        if self.selected is None:
+            self.study.say("Move to a model first: enter unfolds the family.")
+        else:
+            self.study.ask_cancel(self.selected)
+
+    def action_log(self) -> None:
+        """Follow the log of the model under the cursor."""
+        if self.selected is None:
+            self.study.say("Move to a model first: enter unfolds the family.")
+        else:
+            self.study.open_log(self.selected)
+
+    def action_why(self) -> None:
+        """Say what became of the model's jobs, and why."""
+        if self.selected is None:
+            self.study.say("Move to a model first: enter unfolds the family.")
+        else:
+            self.study.open_why(self.selected)
+
+    def action_refresh(self) -> None:
+        """Look again, and ask SLURM now."""
+        self.study.refresh_now(force=True)
+
+    def action_faults(self) -> None:
+        """Only models that need a person, or all again."""
+        self._faults_only = not self._faults_only
+        self.show(self.study.snapshot)
+
+    def action_filter(self) -> None:
+        """Type a part of a name."""
+        box = self.query_one("#filter", Input)
+        box.display = True
+        box.focus()
+
+    @on(Input.Changed, "#filter")
+    def _filter_changed(self, message: Input.Changed) -> None:
+        self._query = message.value.strip()
+        self.show(self.study.snapshot)
+
+    @on(Input.Submitted, "#filter")
+    def _filter_kept(self) -> None:
+        self.query_one("#filter", Input).display = bool(self._query)
+        self.table.focus()
+
+    def action_clear(self) -> None:
+        """Drop filter and faults-only."""
+        box = self.query_one("#filter", Input)
+        box.value = ""
+        box.display = False
+        self._query, self._faults_only = "", False
+        self.table.focus()
+        self.show(self.study.snapshot)
+
+    def action_quit(self) -> None:
+        """Leave; jobs run on."""
+        self.study.leave()

@@ -1,0 +1,107 @@
+"""The Plan screen: what the next job would ask for and why; enter hands it in."""
+
+import time
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.widgets import Static
+
+from evsctl.status.faces import plain
+from evsctl.status.snapshot import Snapshot
+from evsctl.tui.plan_text import plan_lines
+from evsctl.tui.screens.base import StudyScreen
+
+if TYPE_CHECKING:
+    from evsctl.db.ledger import Submission
+    from evsctl.jobs.plan import SubmissionPlan
+
+DEAF_SECONDS = 0.3
+"""Enter counts only so long after the plan is there to be read: the key that opened it may have been pressed twice."""
+
+
+class PlanScreen(StudyScreen):
+    """Old request, new request, why; the sbatch line; one key to go."""
+
+    TITLE_IN_HELP = "Plan"
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "submit", "submit"),
+        Binding("r", "again", "plan again"),
+        Binding("escape,q", "app.pop_screen", "back"),
+    ]
+
+    def __init__(self, model_id: str) -> None:
+        super().__init__()
+        self.model_id = model_id
+        self.plan: SubmissionPlan | None = None
+        self._readable_since: float | None = None
+        self._is_submitted = False
+        self._fault = ""
+
+    def body(self) -> ComposeResult:
+        """The plan; scrolls where it does not fit."""
+        with VerticalScroll(id="plan"):
+            self.words = Static(markup=False)
+            yield self.words
+
+    def on_mount(self) -> None:
+        """Make the plan, beside the interface."""
+        self.action_again()
+
+    def action_again(self) -> None:
+        """Make the plan anew."""
+        if self._is_submitted:
+            return
+        self.plan, self._readable_since, self._fault = None, None, ""
+        self._draw()
+        self.study.background.run("plan", lambda: self.study.backstage.plan(self.model_id), self._planned, self._failed)
+
+    def show(self, snapshot: Snapshot | None) -> None:
+        """Header and keys; the plan itself stays as it was read."""
+        super().show(snapshot)
+        if self.is_mounted:
+            self._draw()
+
+    def _planned(self, plan: "SubmissionPlan") -> None:
+        if plan.model_id != self.model_id or not self.is_attached:
+            return
+        self.plan = plan
+        self._readable_since = time.monotonic()
+        self._draw()
+
+    def _failed(self, sentence: str) -> None:
+        self._fault = sentence
+        self._is_submitted = False
+        if self.is_attached:
+            self._draw()
+
+    def _draw(self) -> None:
+        width = self.study.size.width - 2
+        lines = plan_lines(self.plan, width, self.ascii_only) if self.plan else [Text(f" Planning {self.model_id} ...")]
+        if self._fault:
+            lines = [*(lines if self.plan else []), Text(), Text(plain(f" {self._fault}", self.ascii_only), style="bold yellow")]
+        elif self._is_submitted:
+            lines += [Text(), Text(" Submitting ...", style="bold")]
+        self.words.update(Text("\n").join(lines))
+
+    def action_submit(self) -> None:
+        """Hand the job in, once."""
+        plan = self.plan
+        if plan is None or self._is_submitted or self._readable_since is None or time.monotonic() - self._readable_since < DEAF_SECONDS:
+            return
+        if plan.problems:
+            self.study.say("It cannot be submitted as it stands: see the lines marked ✖.")
+            return
+        self._fault = ""
+        self._is_submitted = True
+        self._draw()
+        self.study.background.run("submit", lambda: self.study.backstage.submit(plan), self._submitted, self._failed, must_finish=True)
+
+    def _submitted(self, submission: "Submission") -> None:
+        self.study.say(f"Submitted {submission.model_id} as job {submission.job_id}, attempt {submission.attempt}.")
+        if self.is_current:
+            self.app.pop_screen()
+        self.study.refresh_now(force=True)
