@@ -35,6 +35,17 @@ class JobRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class Alternative:
+    """Another request that would serve better, offered and never taken by itself."""
+
+    request: JobRequest
+    dtype: str
+    model_id: str
+    """Differs from the model asked for where another dtype makes other numbers."""
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Advice:
     """A request with a reason for each of its numbers."""
 
@@ -46,6 +57,7 @@ class Advice:
     """Why nothing should be submitted by itself: same failure twice, cancelled by the user, no new rows."""
     inputs: dict[str, object] = field(default_factory=dict)
     """What the numbers were computed from, stored beside the submission."""
+    alternative: Alternative | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +131,8 @@ class JobSpec:
     log_pattern: str
     """`--output` of sbatch, e.g. `…/%j.log`."""
     working_directory: Path
+    arguments: tuple[str, ...] = ()
+    """Given to the script behind its name; it hands them on to the engine."""
 
 
 class JobPort(Protocol):
