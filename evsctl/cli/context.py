@@ -22,9 +22,9 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 def db_option(function: Function) -> Function:
     """`--db`: a file or an SQLAlchemy URL."""
-    return click.option("--db", metavar="FILE|URL", help="The study's database (default: EVSCTL_DB, evsctl.toml, or survey.db upwards from here).")(
-        function
-    )
+    return click.option(
+        "--db", metavar="FILE|URL", help="The study's database (default: EVSCTL_DB, evsctl.toml, or survey.db upwards from here)."
+    )(function)
 
 
 def json_option(function: Function) -> Function:

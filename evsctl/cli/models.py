@@ -25,7 +25,7 @@ def list_models(db: str | None, as_json: bool) -> None:
     if as_json:
         print_json([asdict(model) for model in registry])
         return
-    rows = [("MODEL", "PARAMETERS", "DTYPE", "LANGUAGES", "TUNING", "LICENSE", "GATED", "REVISION", "WEIGHTS FROM")]
+    rows: list[tuple[str, ...]] = [("MODEL", "PARAMETERS", "DTYPE", "LANGUAGES", "TUNING", "LICENSE", "GATED", "REVISION", "WEIGHTS FROM")]
     rows += [_row(model) for model in registry]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
@@ -120,10 +120,9 @@ def register(study: Study, spec: ModelSpec) -> None:
     file = add_to_study(spec, study.settings.folder)
     where = str(file)
     if study.settings.database.path is None or study.settings.database.path.is_file():
-        from evsctl.db.lease import acquire_lease
         from evsctl.db.populate import register_models
 
-        with study.open(write=True) as database, acquire_lease(study.runs, wait_seconds=30.0):
+        with study.open(write=True) as database:
             register_models(database, [spec])
         where += f" and {study.settings.database.display}"
     click.echo(f"{spec.model_id} is registered in {where}.")

@@ -32,9 +32,13 @@ def redo(
     with study.open(write=True) as database:
         count = count_retractable(database, study.runs, model_id, langs, configs, questions, run_ids)
         if count == 0:
-            raise InputError(f"'{model_id}' has no answers that evsctl merged and that fit this.", "Rows adopted from a field database stay as they are.")
+            raise InputError(
+                f"'{model_id}' has no answers that evsctl merged and that fit this.", "Rows adopted from a field database stay as they are."
+            )
         talk(f"{count:,} answered prompts of {model_id} will be taken back and asked again.")
         if not yes and not click.confirm("Take them back?", err=True):
             raise click.Abort
-        taken = retract(database, study.runs, model_id, langs=langs, configs=configs, question_ids=questions, run_ids=run_ids, reason=reason)
+        taken = retract(
+            database, study.runs, model_id, langs=langs, configs=configs, question_ids=questions, run_ids=run_ids, reason=reason
+        )
     click.echo(f"{taken:,} prompts of {model_id} taken back; `evsctl submit {model_id}` asks them again.")

@@ -8,8 +8,6 @@ import click
 from evsctl.cli.context import Study, db_option, json_option, print_json, talk
 from evsctl.survey.prompts import CONFIGS
 
-LEASE_WAIT_SECONDS = 30.0
-
 
 @click.group()
 def survey() -> None:
@@ -26,7 +24,6 @@ def populate(questions: Path, rephrasings: Path | None, config: str, db: str | N
 
     What is there already stays as it is: missing prompts are added, differing ones are reported.
     """
-    from evsctl.db.lease import acquire_lease
     from evsctl.db.populate import populate_survey
     from evsctl.survey.prompts import build_prompts, rephrase_prompts
     from evsctl.survey.questions import read_questions, read_rephrasings
@@ -36,7 +33,7 @@ def populate(questions: Path, rephrasings: Path | None, config: str, db: str | N
     if rephrasings is not None:
         prompts += rephrase_prompts(asked, read_rephrasings(rephrasings))
     study = Study.here(db)
-    with study.open(write=True, create=True) as database, acquire_lease(study.runs, wait_seconds=LEASE_WAIT_SECONDS):
+    with study.open(write=True, create=True) as database:
         report = populate_survey(database, asked, prompts, list(study.registry))
     languages = len({prompt.lang for prompt in prompts})
     click.echo(
@@ -80,11 +77,10 @@ def check(questions: Path, as_json: bool) -> None:
 def import_human(file: Path, source: str, db: str | None) -> None:
     """Import human answers: a parquet with lang, question_id, response_value, prob_human, n_respondents, n_valid."""
     from evsctl.analysis.human_import import read_human_parquet
-    from evsctl.db.lease import acquire_lease
     from evsctl.db.results import write_human_rows
 
     rows = read_human_parquet(file)
     study = Study.here(db)
-    with study.open(write=True, create=True) as database, acquire_lease(study.runs, wait_seconds=LEASE_WAIT_SECONDS):
+    with study.open(write=True, create=True) as database:
         added = write_human_rows(database, rows, source or file.name)
     click.echo(f"{len(rows):,} human answers read from {file}: {added:,} added, {len(rows) - added:,} there before.")

@@ -114,15 +114,10 @@ def _spec(tiny: TinyModel, path: Path) -> ModelSpec:
 
 def _fill_database(settings: Settings, questions: tuple[Question, ...], prompts: list[Prompt], specs: list[ModelSpec]) -> None:
     from evsctl.db.connection import open_database
-    from evsctl.db.lease import acquire_lease
     from evsctl.db.populate import populate_survey
     from evsctl.db.results import write_human_rows
-    from evsctl.journal.paths import RunsFolder
 
-    with (
-        open_database(settings.database, write=True, create=True) as database,
-        acquire_lease(RunsFolder(settings.database.runs_dir), wait_seconds=30.0),
-    ):
+    with open_database(settings.database, write=True, create=True) as database:
         populate_survey(database, questions, prompts, specs)
         write_human_rows(database, list(invented_answers(questions)), SOURCE)
 

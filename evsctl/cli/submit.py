@@ -1,0 +1,148 @@
+"""`evsctl submit`: the plan, a reason for each number, then the job."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from evsctl.cli.context import Study, db_option, talk
+from evsctl.errors import ExitCode, InputError
+from evsctl.models.spec import DTYPES
+
+if TYPE_CHECKING:
+    from evsctl.jobs.plan import SubmissionPlan
+
+REQUEST_FLAGS = ("mem", "time", "gpus", "constraint", "partition", "account", "qos", "cpus", "exclude")
+
+
+@click.command()
+@click.argument("model_ids", nargs=-1, metavar="MODEL…")
+@click.option("--all", "take_all", is_flag=True, help="every model of the study that is incomplete and has no job")
+@click.option("--dry-run", is_flag=True, help="print the plan, the sbatch line and the script; submit nothing")
+@click.option("--yes", is_flag=True, help="do not ask when there are several")
+@click.option("--local", is_flag=True, help="on this machine, without SLURM")
+@click.option("--config", "configs", multiple=True, help="only this prompt configuration (repeatable)")
+@click.option("--lang", "langs", multiple=True, help="only this language (repeatable)")
+@click.option("--mem", metavar="96G", help="memory, with its unit")
+@click.option("--time", metavar="4:00:00", help="time limit as SLURM writes it")
+@click.option("--gpus", type=int)
+@click.option("--constraint", metavar='"a100|h100"')
+@click.option("--partition")
+@click.option("--account")
+@click.option("--qos")
+@click.option("--cpus", type=int)
+@click.option("--exclude", metavar="NODE,…")
+@click.option("--dtype", type=click.Choice(DTYPES), help="other numbers need an id of their own: --as")
+@click.option("--model-path", help="a local folder with the weights")
+@click.option("--as", "new_id", help="store the answers under another model id")
+@db_option
+def submit(
+    model_ids: tuple[str, ...],
+    take_all: bool,
+    dry_run: bool,
+    yes: bool,
+    local: bool,
+    configs: tuple[str, ...],
+    langs: tuple[str, ...],
+    dtype: str | None,
+    model_path: str | None,
+    new_id: str | None,
+    db: str | None,
+    **request: Any,
+) -> int:
+    """Submit what a model still has to answer, with the request that its history advises.
+
+    The plan is printed first; several models are asked for once. Exit code 2 when SLURM refuses, with its words.
+    """
+    from evsctl.db.sync import best_effort_sync
+    from evsctl.jobs.overrides import RequestOverrides
+    from evsctl.jobs.plan import look_around, plan_submission
+    from evsctl.jobs.submit import submit_plan
+
+    if bool(model_ids) == take_all:
+        raise InputError("Which models?", "Name some, or give --all.")
+    overrides = RequestOverrides.from_text(**request)
+    study = Study.here(db)
+    port = study.port(local=local)
+    for model_id in model_ids:
+        study.registry.get(model_id)
+    best_effort_sync(study.settings.database)
+    with study.open(write=not dry_run) as database:
+        around = look_around(database, study.settings, port)
+        chosen = list(model_ids) if model_ids else incomplete_models(study, database)
+        plans = [
+            plan_submission(
+                database,
+                study.settings,
+                study.registry,
+                port,
+                model_id,
+                configs=configs or None,
+                langs=langs or None,
+                overrides=overrides,
+                dtype=dtype,
+                model_path=model_path,
+                new_id=new_id,
+                hypothetical=dry_run or take_all,
+                surroundings=around,
+            )
+            for model_id in chosen
+        ]
+        for plan in plans:
+            show_plan(plan, with_script=dry_run)
+        if dry_run:
+            return ExitCode.BAD_INPUT if any(plan.problems for plan in plans) and not take_all else ExitCode.GOOD
+        ready = [plan for plan in plans if not plan.problems]
+        if not ready:
+            raise InputError("There is nothing to submit.", "`evsctl status` shows why.")
+        if len(ready) > 1 and not yes and not click.confirm(_question(ready), err=True):
+            raise click.Abort
+        for plan in ready:
+            submission = submit_plan(database, study.settings, port, plan)
+            click.echo(f"{submission.job_id}\t{plan.model_id}")
+    return ExitCode.GOOD
+
+
+def incomplete_models(study: Study, database: Any) -> list[str]:
+    """The study's models that lack answers, in the order of its table."""
+    from evsctl.db.progress import read_progress
+
+    named = study.settings.study.models
+    rows = read_progress(database, study.settings.study.configs, study.registry)
+    return [row.model_id for row in rows if row.done < row.total and _is_in_study(study, row.model_id, named)]
+
+
+def _is_in_study(study: Study, model_id: str, named: Sequence[str]) -> bool:
+    if named:
+        return model_id in named
+    spec = study.registry.find(model_id)
+    return spec is not None and spec.in_study
+
+
+def show_plan(plan: "SubmissionPlan", with_script: bool) -> None:
+    """Print a plan: numbers with their reasons, warnings, the exact command, and on a dry run the script."""
+    from evsctl.jobs.display import shell_line
+
+    talk(
+        f"{plan.model_id} · attempt {plan.attempt} · {plan.pending:,} of {plan.prepared.total:,} prompts to answer · {plan.dtype} · {plan.backend}"
+    )
+    for name, reason in plan.advice.reasons.items():
+        value = getattr(plan.request, name, None)
+        talk(f"  {name:17} {'-' if value in (None, ()) else value!s:16} {reason}")
+    for warning in plan.advice.warnings:
+        talk(f"  warning: {warning}")
+    if plan.advice.stop:
+        talk(f"  stop: {plan.advice.stop}")
+    for problem in plan.problems:
+        talk(f"  cannot be submitted: {problem}")
+    if with_script:
+        click.echo(shell_line(plan.argv))
+        talk(f"\n{plan.spec.script}:")
+        click.echo(plan.script_text)
+    else:
+        talk(f"  {shell_line(plan.argv)}")
+
+
+def _question(plans: Sequence["SubmissionPlan"]) -> str:
+    hours = sum(plan.request.gpus * plan.request.walltime_minutes for plan in plans) / 60
+    return f"Submit {len(plans)} jobs, at most {hours:,.0f} GPU-hours?"
