@@ -1,6 +1,7 @@
 """Every file name under `survey.runs/`, in one place."""
 
 import contextlib
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,8 +72,24 @@ class ModelRuns:
 
     @property
     def claim(self) -> Path:
-        """Who answers for this model now."""
-        return self.folder / "claim.json"
+        """Who answers for this model now: the newest claim, or the name of the first where there is none yet."""
+        return self.claim_file(self.claim_number() or 1)
+
+    def claim_file(self, number: int) -> Path:
+        """The claim of that number; the highest one counts."""
+        return self.folder / f"claim-{number:06d}.json"
+
+    def claim_numbers(self) -> tuple[int, ...]:
+        """The numbers of all claims in the folder, lowest first."""
+        try:
+            names = [path.name for path in self.folder.iterdir()]
+        except FileNotFoundError:
+            return ()
+        return tuple(sorted(int(found[1]) for name in names if (found := re.fullmatch(r"claim-(\d+)\.json", name))))
+
+    def claim_number(self) -> int:
+        """The number of the newest claim; 0 where there is none."""
+        return max(self.claim_numbers(), default=0)
 
     @property
     def auto(self) -> Path:
