@@ -38,10 +38,18 @@ class Commits:
     def flush(self) -> None:
         """Write all that waits; raises ClaimedError where another run took the model over, EngineError on a full disk."""
         with self._signals.shielded():
-            if self._waiting and not still_held(self._runs, self._claim):
+            if self._waiting and self._is_lost():
                 raise ClaimedError(
                     f"Model '{self._runs.model_id}' was taken over by another run; this one writes no more.", "Nothing is lost."
                 )
-            waiting, self._waiting = self._waiting, []
-            self._writer.commit(waiting)
+            self._writer.commit(self._waiting)
+            self._waiting = []
             self._last = time.monotonic()
+
+    def _is_lost(self) -> bool:
+        """Whether the claim is gone for sure: a shared file system may fail to show it for a moment."""
+        for _ in range(3):
+            if still_held(self._runs, self._claim):
+                return False
+            time.sleep(0.2)
+        return True

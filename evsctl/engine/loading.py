@@ -14,6 +14,9 @@ from evsctl.errors import EngineError, InputError
 
 log = logging.getLogger(__name__)
 
+# A job's log is no terminal: a progress bar there is one endless line.
+transformers.utils.logging.disable_progress_bar()
+
 TORCH_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "int8": torch.bfloat16, "int4": torch.bfloat16}
 
 
@@ -95,7 +98,6 @@ def check_dtype(folder: ModelFolder, dtype: str, device: torch.device) -> None:
 def load_model(folder: ModelFolder, dtype: str, device: torch.device) -> LoadedModel:
     """Load the weights; raises InputError for broken folders and EngineError where a weight is missing."""
     check_dtype(folder, dtype, device)
-    transformers.utils.logging.disable_progress_bar()
     torch.set_float32_matmul_precision("highest")
     options: dict[str, Any] = {"dtype": TORCH_DTYPES[dtype], "local_files_only": True, "trust_remote_code": False}
     if device.type != "cpu":
@@ -104,8 +106,10 @@ def load_model(folder: ModelFolder, dtype: str, device: torch.device) -> LoadedM
         options["quantization_config"] = _quantisation(dtype)
     try:
         model, report = transformers.AutoModelForCausalLM.from_pretrained(folder.path, output_loading_info=True, **options)
-    except torch.OutOfMemoryError:
-        raise
+    except torch.OutOfMemoryError as error:
+        raise EngineError(
+            f"The weights do not fit into the GPU's memory: {_first_line(error)}", "Ask for a GPU with more memory."
+        ) from error
     except Exception as error:  # transformers raises anything here
         raise InputError(
             f"The model in {folder.path} cannot be loaded: {_first_line(error)}", "Check its files and the installed transformers."

@@ -56,10 +56,9 @@ class Pulse:
                     log.warning("heartbeat %s cannot be written: %s", self._path, error)
                 self._complained = True
 
-    def end(self, **changes: Any) -> None:
-        """Write the last heartbeat."""
+    def stop(self) -> None:
+        """Leave the heartbeat alone from now on, but for what `beat` is still told to write."""
         self._ended.set()
-        self.beat(**changes)
 
     def _keep(self) -> None:
         while not self._ended.wait(COMMIT_INTERVAL_SECONDS / 2):

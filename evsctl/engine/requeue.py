@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from evsctl.engine.place import RunPlace
-from evsctl.engine.signals import GENTLE, StopSignals
+from evsctl.engine.signals import StopSignals
 from evsctl.journal.heartbeat import read_heartbeat
 from evsctl.journal.paths import ModelRuns
 
@@ -44,9 +44,8 @@ def why_not_requeue(runs: ModelRuns, place: RunPlace, signals: StopSignals, comm
     """Why this run must not put itself back into the queue, or None."""
     if place.job_id is None:
         return "not inside SLURM"
-    if signals.name not in GENTLE and not (
-        signals.name == "SIGTERM" and place.ends_at is not None and signals.at >= place.ends_at - NEAR_END_SECONDS
-    ):
+    at_limit = signals.name == "SIGTERM" and place.ends_at is not None and signals.at >= place.ends_at - NEAR_END_SECONDS
+    if not (signals.warned or at_limit):
         return "it was not stopped by its time limit"
     caps = _read_caps(runs.auto)
     if caps is None:

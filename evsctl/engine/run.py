@@ -2,19 +2,22 @@
 
 import logging
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 
 from evsctl.engine import signals as signal_handlers
 from evsctl.engine.place import RunPlace, read_place
+from evsctl.engine.preparation import RunOptions
 from evsctl.engine.pulse import Pulse
+from evsctl.engine.recorder import Recorder
 from evsctl.engine.requeue import requeue_if_allowed
-from evsctl.engine.session import Progress, RunOptions, Session
+from evsctl.engine.session import work
 from evsctl.engine.signals import StopNow, StopSignals
-from evsctl.errors import EvsctlError, ExitCode, InputError
-from evsctl.journal.claim import acquire_claim, release_claim
+from evsctl.errors import EvsctlError, ExitCode
+from evsctl.journal.claim import Claim, acquire_claim, release_claim
 from evsctl.journal.identity import ModelIdentity
 from evsctl.journal.keys import PromptKey
 from evsctl.journal.manifest import Manifest, read_manifest
@@ -31,9 +34,9 @@ class RunOutcome:
     done: int
     """Prompts answered by this run."""
     failed: int
-    """Prompts that this run could not answer."""
+    """Prompts that this run tried and could not answer."""
     remaining: int
-    """Prompts of the manifest that were asked for and still have no answer."""
+    """Prompts asked for (whatever `limit` is) that still have no answer."""
     exit_code: ExitCode
 
 
@@ -55,14 +58,11 @@ def run_model(
 ) -> RunOutcome:
     """Answer what the manifest asks and the model's journals lack; every answer ends up in a journal of this run.
 
-    `langs`, `configs` and `limit` choose among the manifest's prompts, they change no pack and so no number.
+    `langs`, `configs` and `limit` choose among the manifest's prompts; they change no pack and so no number.
     `stop_before` is in seconds since the epoch. Raises InputError (files, identity, dtype), ClaimedError (another run
     has the model) and EngineError (memory, numbers, full disk); what was scored before is in the journal.
     """
-    handlers = signal_handlers.install()
     manifest = read_manifest(manifest_path)
-    _check_ids(manifest, runs, identity)
-    place = _unused(read_place(), runs)
     options = RunOptions(
         manifest=manifest,
         runs=runs,
@@ -77,7 +77,20 @@ def run_model(
         device=device,
         threads=threads,
     )
-    return _claimed(options, place, handlers)
+    options.check()
+    with signal_handlers.standing() as signals:
+        place = _unused(read_place(), runs)
+        with _claimed(runs, place, signals) as claim:
+            recorder = Recorder(options, place, claim, signals, Pulse(runs, place, os.getpid()))
+            outcome = _run(options, recorder, place, signals)
+        if outcome.exit_code is ExitCode.WANTS_TO_GO_ON and signals.name is not None:
+            requeue_if_allowed(runs, place, signals, outcome.done)
+        return outcome
+
+
+def _wanted(manifest: Manifest, langs: Collection[str] | None, configs: Collection[str] | None) -> frozenset[PromptKey]:
+    keys = (prompt.key for prompt in manifest.prompts)
+    return frozenset(key for key in keys if (not langs or key.lang in langs) and (not configs or key.config in configs))
 
 
 def _unused(place: RunPlace, runs: ModelRuns) -> RunPlace:
@@ -89,57 +102,47 @@ def _unused(place: RunPlace, runs: ModelRuns) -> RunPlace:
     raise AssertionError("unreachable")
 
 
-def _check_ids(manifest: Manifest, runs: ModelRuns, identity: ModelIdentity) -> None:
-    if not manifest.identity.model_id == runs.model_id == identity.model_id:
-        raise InputError(
-            f"Manifest of '{manifest.identity.model_id}', identity of '{identity.model_id}', folder of '{runs.model_id}': not one model.",
-            "Use the manifest that `evsctl submit` wrote for this model.",
-        )
+@contextmanager
+def _claimed(runs: ModelRuns, place: RunPlace, signals: StopSignals) -> Iterator[Claim]:
+    """Hold the model for the length of the run; signals are kept for later from here on."""
+    with signals.shielded():
+        claim = acquire_claim(runs, place.run_id, place.job_id, place.restart)
+        try:
+            yield claim
+        finally:
+            release_claim(runs, claim)
 
 
-def _wanted(manifest: Manifest, langs: Collection[str] | None, configs: Collection[str] | None) -> frozenset[PromptKey]:
-    keys = (prompt.key for prompt in manifest.prompts)
-    return frozenset(key for key in keys if (not langs or key.lang in langs) and (not configs or key.config in configs))
-
-
-def _claimed(options: RunOptions, place: RunPlace, handlers: StopSignals) -> RunOutcome:
-    """Hold the model's claim for the length of the run, and say in the heartbeat how the run ended."""
-    claim = acquire_claim(options.runs, place.run_id, place.job_id, place.restart)
-    pulse = Pulse(options.runs, place, os.getpid())
-    progress = Progress()
+def _run(options: RunOptions, recorder: Recorder, place: RunPlace, signals: StopSignals) -> RunOutcome:
+    counts = recorder.counts
+    recorder.pulse.start()
     try:
-        pulse.start()
-        session = Session(options, place, claim, pulse, handlers, progress)
-        outcome = _run(session, place)
-    finally:
-        with handlers.shielded():
-            release_claim(options.runs, claim)
-    if outcome.exit_code is ExitCode.WANTS_TO_GO_ON and handlers.name is not None:
-        requeue_if_allowed(options.runs, place, handlers, progress.done)
-    return outcome
-
-
-def _run(session: Session, place: RunPlace) -> RunOutcome:
-    progress, handlers = session.progress, session.signals
-    try:
-        stopped = session.work()
-    except (StopNow, KeyboardInterrupt) as error:
-        stopped = f"stopped by {getattr(error, 'name', 'SIGINT')}"
+        stopped = work(options, recorder, signals)
+    except StopNow as stop:
+        stopped = f"stopped by {stop.name}"
     except BaseException as error:
-        with handlers.shielded():
-            session.end("failed", _sentence(error))
+        _end_failed(recorder, _sentence(error))
         raise
-    with handlers.shielded():
-        session.end("stopped" if stopped else "finished", stopped)
-    code = ExitCode.GOOD
-    if stopped:
-        code = ExitCode.WANTS_TO_GO_ON
-    elif progress.failed:
-        code = ExitCode.NEEDS_ATTENTION
+    recorder.end("stopped" if stopped else "finished")
     log.info(
-        "run %s %s done=%d failed=%d remaining=%d", place.run_id, stopped or "finished", progress.done, progress.failed, progress.remaining
+        "run %s %s done=%d failed=%d remaining=%d p_valid=%s",
+        place.run_id,
+        stopped or "finished",
+        counts.done,
+        counts.failed,
+        counts.remaining,
+        "-" if counts.p_valid_mean is None else f"{counts.p_valid_mean:.3f}",
     )
-    return RunOutcome(place.run_id, progress.done, progress.failed, progress.remaining, code)
+    code = ExitCode.WANTS_TO_GO_ON if stopped else ExitCode.NEEDS_ATTENTION if counts.failed else ExitCode.GOOD
+    return RunOutcome(place.run_id, counts.done, counts.failed, counts.remaining, code)
+
+
+def _end_failed(recorder: Recorder, sentence: str) -> None:
+    """Save what can be saved; the first error is the one that counts."""
+    try:
+        recorder.end("failed", sentence)
+    except EvsctlError as error:
+        log.warning("the last results could not be written: %s", error)
 
 
 def _sentence(error: BaseException) -> str:

@@ -92,10 +92,12 @@ class Scorer:
         return results
 
     def _answer(self, ask: Ask, slots: Mapping[Tokens, int], rows: Sequence[Sequence[float]]) -> PromptResult:
-        after: After = {"": dict(zip(self.head.ids, rows[slots[()]], strict=True))}
-        for text, suffix in ask.forced.items():
-            after[text] = dict(zip(self.head.ids, rows[slots[suffix]], strict=True))
-        return ask.answer(self.workload.tokens, after)
+        return ask.answer(self.workload.tokens, self.after(ask, slots, rows))
+
+    def after(self, ask: Ask, slots: Mapping[Tokens, int], rows: Sequence[Sequence[float]]) -> After:
+        """Log-probabilities by id at the end of a prompt (key "") and after each forced beginning of an answer."""
+        places = {"": slots[()], **{text: slots[suffix] for text, suffix in ask.forced.items()}}
+        return {text: dict(zip(self.head.ids, rows[number], strict=True)) for text, number in places.items()}
 
     def _second_tries(self, pack: Pack, unit: Unit, asks: Sequence[Ask]) -> list[PromptResult]:
         """A prompt whose numbers are not finite: alone, then in fp32, then given up."""

@@ -5,7 +5,8 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from types import FrameType, TracebackType
+from types import FrameType
+from typing import Any
 
 from evsctl.errors import ExitCode
 
@@ -27,23 +28,25 @@ class StopSignals:
     """Remembers which signal asked to stop, and interrupts the work at once where the work allows it.
 
     Outside a run every signal ends the process: there is nothing to save. Within one, `shielded` stretches (writing)
-    are never interrupted, and `computing` ones only by the urgent signals.
+    are never interrupted, `computing` ones only by the urgent signals, and `preparing` ones by any.
     """
 
     def __init__(self) -> None:
         self.name: str | None = None
         self.at = 0.0
+        self.warned = False
+        """SLURM's warning before the time limit came, whatever came after it."""
         self._interrupting = GENTLE | URGENT
-        self._previous: dict[int, object] = {}
+        self._previous: dict[int, Any] = {}
 
     @property
-    def urgent(self) -> bool:
-        """Whether to leave without finishing the pack."""
-        return self.name in URGENT
+    def stands(self) -> bool:
+        """Whether the handlers are in place."""
+        return bool(self._previous)
 
     def install(self) -> None:
         """Take the signals over; does nothing outside the main thread, and nothing the second time."""
-        if self._previous or threading.current_thread() is not threading.main_thread():
+        if self.stands or threading.current_thread() is not threading.main_thread():
             return
         for name in sorted(GENTLE | URGENT):
             number = signal.Signals[name]
@@ -52,13 +55,14 @@ class StopSignals:
     def restore(self) -> None:
         """Give the signals back to whoever had them."""
         for number, handler in self._previous.items():
-            signal.signal(number, handler)  # type: ignore[arg-type]
+            signal.signal(number, handler)
         self._previous.clear()
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         name = signal.Signals(number).name
         if self.name is None or name in URGENT:
             self.name, self.at = name, time.time()
+        self.warned = self.warned or name in GENTLE
         if name in self._interrupting:
             raise StopNow(name)
 
@@ -66,6 +70,8 @@ class StopSignals:
     def _only(self, interrupting: frozenset[str]) -> Iterator[None]:
         before, self._interrupting = self._interrupting, interrupting
         try:
+            if self.name in interrupting:  # it came while nothing could be interrupted
+                raise StopNow(str(self.name))
             yield
         finally:
             self._interrupting = before
@@ -74,42 +80,33 @@ class StopSignals:
         """No signal interrupts; it is remembered."""
         return self._only(frozenset())
 
-    @contextlib.contextmanager
-    def computing(self) -> Iterator[None]:
-        """The urgent signals interrupt; one that came just before does so here."""
-        with self._only(URGENT):
-            if self.urgent:
-                raise StopNow(str(self.name))
-            yield
+    def computing(self) -> contextlib.AbstractContextManager[None]:
+        """The urgent signals interrupt."""
+        return self._only(URGENT)
 
-    @contextlib.contextmanager
-    def preparing(self) -> Iterator[None]:
+    def preparing(self) -> contextlib.AbstractContextManager[None]:
         """Any signal interrupts: nothing is scored yet, so there is nothing to finish."""
-        with self._only(GENTLE | URGENT):
-            if self.name is not None:
-                raise StopNow(self.name)
-            yield
-
-    def __enter__(self) -> "StopSignals":
-        self.install()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.restore()
+        return self._only(GENTLE | URGENT)
 
 
-_installed: StopSignals | None = None
+_handlers = StopSignals()
 
 
 def install() -> StopSignals:
-    """Install the process's handlers once and return them; call it before anything heavy is imported."""
-    global _installed
-    if _installed is None:
-        _installed = StopSignals()
-    _installed.install()
-    return _installed
+    """Put the process's handlers in place for good; call it before anything heavy is imported."""
+    _handlers.install()
+    return _handlers
 
 
-def installed() -> StopSignals | None:
-    """The handlers that `install` put in place, or None."""
-    return _installed
+@contextlib.contextmanager
+def standing() -> Iterator[StopSignals]:
+    """The process's handlers; where nobody installed them, fresh ones for the length of the block."""
+    if _handlers.stands:
+        yield _handlers
+        return
+    own = StopSignals()
+    own.install()
+    try:
+        yield own
+    finally:
+        own.restore()

@@ -19,6 +19,9 @@ CHAT_TEMPLATE = (
 )
 
 
+transformers.utils.logging.disable_progress_bar()
+
+
 def build_tiny_model(
     folder: Path,
     kind: str = "llama",
@@ -42,6 +45,7 @@ def build_tiny_model(
     `merged_digits` makes "10" one token. `answer_logit` raises the logits of digits, so that a demo's answers hold
     most of the probability. The same arguments give the same files.
     """
+    texts = list(texts)
     tokenizer = build_tiny_tokenizer(
         texts, style=style, vocabulary=vocabulary, merged_digits=merged_digits, bos=bos, chat_template=chat_template
     )
@@ -49,7 +53,7 @@ def build_tiny_model(
         torch.manual_seed(seed)
         model = _new_model(kind, len(tokenizer), hidden_size, layers, sliding_window, tokenizer)
         if answer_logit:
-            _prefer_digits(model, tokenizer, answer_logit)
+            _prefer_digits(model, tokenizer, texts[:: max(1, len(texts) // 48)], answer_logit)
     folder.mkdir(parents=True, exist_ok=True)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
@@ -175,11 +179,15 @@ def _gemma3_config(common: dict[str, Any], sliding_window: int) -> Any:
 
 
 @torch.no_grad()
-def _prefer_digits(model: Any, tokenizer: Any, logit: float) -> None:
-    """Turn the digits' output rows towards the mean final state, which adds about `logit` to their logits."""
-    ids = tokenizer("Question?\n1. yes\n2. no\nAnswer: ", return_tensors="pt")["input_ids"]
-    state = model.get_decoder()(input_ids=ids, use_cache=False).last_hidden_state[0].float()
-    direction = state.mean(dim=0) / state.mean(dim=0).square().sum()
+def _prefer_digits(model: Any, tokenizer: Any, texts: Sequence[str], logit: float) -> None:
+    """Turn the digits' output rows towards the states in which these texts end, which adds about `logit` to them."""
+    states = []
+    for text in texts or ["Question?\n1. yes\n2. no\nAnswer: "]:
+        ids = tokenizer(text, return_tensors="pt")["input_ids"]
+        states.append(model.get_decoder()(input_ids=ids, use_cache=False).last_hidden_state[0, -1])
+    matrix = torch.stack(states)
+    ridge = matrix.T @ matrix + torch.eye(matrix.shape[1]) * len(states)
+    direction = torch.linalg.solve(ridge, matrix.T @ torch.ones(len(states)))
     for digit in range(10):
-        for number in tokenizer(str(digit), add_special_tokens=False)["input_ids"][-1:]:
-            model.get_output_embeddings().weight[number] += logit * direction
+        number = tokenizer(str(digit), add_special_tokens=False)["input_ids"][-1]
+        model.get_output_embeddings().weight[number] += logit * direction

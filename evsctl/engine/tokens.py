@@ -46,10 +46,10 @@ def _check_beginnings(tokenizer: Any, sequences: Sequence[Tokens], model_type: s
             f"The tokenizer does not begin a prompt with {tokenizer.bos_token}, without which Gemma models answer noise.",
             "Its tokenizer_config.json must say add_bos_token: true, or the chat template must write it.",
         )
-    # Where beginning and end are one token (GPT-2's way), a chat template may use it inside.
-    inside = 0 if not begins or (chat_template and bos == tokenizer.eos_token_id) else 1
     for ids in sequences:
-        if (ids[0] == bos) != begins or (begins and inside and ids.count(bos) != 1):
+        # Chat templates may begin every turn with this token (ChatML), so there only a doubled beginning is wrong.
+        twice = ids[1:2] == (bos,) if chat_template else ids.count(bos) > 1
+        if (ids[0] == bos) != begins or (begins and twice):
             raise InputError(
                 f"The tokenizer puts {tokenizer.bos_token} {ids.count(bos)} times into a prompt, not once at its beginning.",
                 "A prompt must not contain special tokens, nor a chat template write it twice.",
