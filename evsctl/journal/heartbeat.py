@@ -1,12 +1,15 @@
 """The heartbeat: the one small file by which a running job is watched."""
 
+import errno
 import json
+import math
 import time
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from evsctl.files import write_atomically
+from evsctl.journal.keys import BAD_LINE
 
 COMMIT_INTERVAL_SECONDS = 10.0
 """The longest time between two commits of a healthy run that is computing."""
@@ -60,15 +63,36 @@ class Heartbeat:
 
 
 def write_heartbeat(path: Path, heartbeat: Heartbeat) -> None:
-    """Replace the heartbeat atomically; raises OSError where the folder cannot be written."""
-    write_atomically(path, json.dumps(asdict(heartbeat), ensure_ascii=False) + "\n")
+    """Replace the heartbeat atomically; raises OSError where the folder cannot be written.
+
+    A number that is none (a rate of 0 by 0) is written as unknown: JSON has no word for it.
+    """
+    value = {name: None if isinstance(item, float) and not math.isfinite(item) else item for name, item in asdict(heartbeat).items()}
+    write_atomically(path, json.dumps(value, ensure_ascii=False) + "\n")
 
 
 def read_heartbeat(path: Path) -> Heartbeat | None:
-    """Read a heartbeat; None where there is none, or it is not one."""
+    """Read a heartbeat; None where there is none, or it is not one. What a later version adds is passed over."""
     try:
-        value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        known = {item.name for item in fields(Heartbeat)}
+        value = json.loads(_read_replaced(path).decode("utf-8"))
+        known: dict[str, Any] = {item.name: item.type for item in fields(Heartbeat)}
+        if not all(_fits(item, known[name]) for name, item in value.items() if name in known):
+            return None
         return Heartbeat(**{name: item for name, item in value.items() if name in known})
-    except (OSError, ValueError, TypeError, AttributeError):
+    except (OSError, *BAD_LINE):
         return None
+
+
+def _read_replaced(path: Path) -> bytes:
+    """Read a file that another host may replace meanwhile: over NFS the old one is then gone in the middle of reading."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        if error.errno != errno.ESTALE:
+            raise
+        return path.read_bytes()
+
+
+def _fits(value: object, kind: Any) -> bool:
+    """Whether a JSON value may stand in a field of this type; whole numbers are numbers."""
+    return isinstance(value, kind) or (isinstance(value, int) and isinstance(0.0, kind))
