@@ -2,12 +2,13 @@
 
 import json
 import os
-from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from evsctl.files import PRIVATE_FILE_MODE, make_private_folder, sync_folder
+from evsctl.journal.keys import BAD_LINE, complaint
 from evsctl.journal.reader import JournalLine
 
 
@@ -65,37 +66,49 @@ class Retractions:
 def read_retractions(path: Path) -> Retractions:
     """Read a model's retractions; a missing file is none, a bad line is named and passed over."""
     try:
-        lines = path.read_bytes().splitlines(keepends=True)
+        lines = path.read_bytes().split(b"\n")[:-1]  # what follows the last newline is torn, or being written
     except FileNotFoundError:
         return Retractions()
     entries: list[Retraction] = []
     problems: list[str] = []
     for number, raw in enumerate(lines, 1):
-        if not raw.endswith(b"\n"):
-            continue
         try:
-            entries.append(_from_json(json.loads(raw)))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            problems.append(f"{path}, line {number}: not a retraction ({error!s}); the line is left aside.")
+            entries.append(_from_json(json.loads(raw.decode())))
+        except BAD_LINE as error:
+            problems.append(f"{path}, line {number}: not a retraction ({complaint(error)}); the line is left aside.")
     return Retractions(tuple(entries), tuple(problems))
 
 
 def _from_json(value: dict[str, Any]) -> Retraction:
     def texts(name: str) -> tuple[str, ...]:
-        items: Iterable[Any] = value[name]
-        return tuple(str(item) for item in items)
+        if not isinstance(value[name], list):
+            raise TypeError(f"'{name}' is not a list")
+        return tuple(str(item) for item in value[name])
 
     upto = {str(run): int(end) for run, end in value["upto"].items()}
-    return Retraction(str(value["reason"]), str(value["by"]), float(value["at"]), upto, texts("langs"), texts("configs"), texts("question_ids"))
+    return Retraction(
+        str(value["reason"]), str(value["by"]), float(value["at"]), upto, texts("langs"), texts("configs"), texts("question_ids")
+    )
 
 
 def append_retraction(path: Path, retraction: Retraction) -> None:
-    """Add a retraction and wait until it is on disk."""
+    """Add a retraction and wait until it is on disk; raises OSError where it is not, and then nothing was added."""
     make_private_folder(path.parent)
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, PRIVATE_FILE_MODE)
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, PRIVATE_FILE_MODE)
     try:
-        os.write(handle, (json.dumps(retraction.to_json(), ensure_ascii=False) + "\n").encode("utf-8"))
-        os.fsync(handle)
+        before = os.fstat(handle).st_size
+        line = (json.dumps(retraction.to_json(), ensure_ascii=False) + "\n").encode("utf-8")
+        if before and os.pread(handle, 1, before - 1) != b"\n":
+            line = b"\n" + line  # an earlier one was torn: end its line, or this one would be lost with it
+        try:
+            rest = memoryview(line)
+            while rest:
+                rest = rest[os.write(handle, rest) :]
+            os.fsync(handle)
+        except BaseException:
+            with suppress(OSError):
+                os.ftruncate(handle, before)
+            raise
     finally:
         os.close(handle)
     sync_folder(path.parent)
