@@ -2,9 +2,18 @@
 
 import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
+
+_SMALL_FILES = (
+    *("config.json", "generation_config.json", "chat_template.jinja", "chat_template.json"),
+    *("tokenizer.json", "tokenizer.model", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"),
+    *("vocab.json", "merges.txt", "spiece.model", "model.safetensors.index.json"),
+)
+_LARGE_JSON_BYTES = 1_000_000
+_SAMPLES, _SAMPLE_BYTES = 4, 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,34 +38,42 @@ class ModelIdentity:
         return cls(**{item.name: value[item.name] for item in fields(cls)})
 
     def differences(self, other: "ModelIdentity") -> tuple[str, ...]:
-        """The names of the parts that differ; an unknown revision or fingerprint on either side differs from nothing."""
+        """The names of the parts that differ; an unknown revision or fingerprint on either side differs from nothing.
+
+        The hub id is only asked where a fingerprint is unknown: the same files under another name are the same model.
+        """
         found = [name for name in ("model_id", "dtype", "chat_template") if getattr(self, name) != getattr(other, name)]
         for name in ("revision", "fingerprint"):
             mine, theirs = getattr(self, name), getattr(other, name)
             if mine is not None and theirs is not None and mine != theirs:
                 found.append(name)
+        if None in (self.fingerprint, other.fingerprint) and self.hub_id != other.hub_id:
+            found.append("hub_id")
         return tuple(found)
 
 
 def folder_fingerprint(folder: Path) -> str:
-    """SHA-256 (16 hex digits) over a model folder's config, tokenizer files and weight index.
+    """SHA-256 (16 hex digits) over what decides a model's answers: config, tokenizer, chat template, and the weight files.
 
-    The index is `model.safetensors.index.json` where there is one, else each weight file's safetensors header
-    (names, shapes and offsets of its tensors) and its size. Gigabytes of weights are not read.
+    Of each weight file that is its safetensors header (names, types, shapes of its tensors), its size and a few samples
+    of its bytes: two checkpoints of one training have equal headers, and reading gigabytes would take minutes.
     """
     digest = hashlib.sha256()
-    for name in ("config.json", "tokenizer.json", "tokenizer.model", "tokenizer_config.json", "model.safetensors.index.json"):
+    for name in _SMALL_FILES:
         path = folder / name
         if path.is_file():
             digest.update(name.encode() + b"\0" + _canonical(path) + b"\0")
     for path in sorted(folder.glob("*.safetensors")):
-        digest.update(f"{path.name}\0{path.stat().st_size}\0".encode() + _safetensors_header(path))
+        digest.update(f"{path.name}\0{path.stat().st_size}\0".encode())
+        for part in _weight_samples(path):
+            digest.update(part)
     return digest.hexdigest()[:16]
 
 
 def _canonical(path: Path) -> bytes:
+    """A file's bytes; small JSON without its spacing and order, which differ between two ways to save one model."""
     raw = path.read_bytes()
-    if path.suffix != ".json":
+    if path.suffix != ".json" or len(raw) > _LARGE_JSON_BYTES:
         return raw
     try:
         return json.dumps(json.loads(raw), sort_keys=True).encode()
@@ -64,7 +81,11 @@ def _canonical(path: Path) -> bytes:
         return raw
 
 
-def _safetensors_header(path: Path) -> bytes:
+def _weight_samples(path: Path) -> Iterator[bytes]:
     with path.open("rb") as stream:
-        length = int.from_bytes(stream.read(8), "little")
-        return stream.read(min(length, 100_000_000))
+        length = min(int.from_bytes(stream.read(8), "little"), 100_000_000)
+        yield stream.read(length)
+        begin, room = stream.tell(), path.stat().st_size - _SAMPLE_BYTES
+        for index in range(_SAMPLES):
+            stream.seek(begin + max(0, room - begin) * index // (_SAMPLES - 1))
+            yield stream.read(_SAMPLE_BYTES)
