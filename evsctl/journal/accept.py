@@ -14,7 +14,7 @@ def refusal(
     """Why a line does not count, or None where it does.
 
     `identity` is what the model's results must have (None: not fixed yet); `expected` maps the natural keys that are
-    asked for to their prompt hashes. Lines adopted from a field database have no identity and are taken as they are.
+    asked for to their prompt hashes. Lines adopted from a field database have no identity but the model's id.
     """
     if line.result.failed is not None:
         return f"failed: {line.result.failed}"
@@ -23,11 +23,17 @@ def refusal(
         return "not asked for"
     if wanted != line.result.prompt_hash:
         return "another text or value map"
-    if identity is not None and line.header.identity is not None and (parts := identity.differences(line.header.identity)):
+    if identity is not None and (parts := _differences(line, identity)):
         return f"another {' and '.join(parts)}"
     if retractions is not None and retractions.cover(line):
         return "retracted"
     return None
+
+
+def _differences(line: JournalLine, identity: ModelIdentity) -> tuple[str, ...]:
+    if line.header.identity is not None:
+        return identity.differences(line.header.identity)
+    return () if line.header.model_id == identity.model_id else ("model_id",)
 
 
 def acceptable(

@@ -52,9 +52,9 @@ class PromptResult:
     key: PromptKey
     prompt_hash: str
     p_valid: float | None
-    """Probability mass on valid answers, before renormalisation; unknown in some rows adopted from a field database."""
+    """Probability mass on valid answers, before renormalisation; None only where the prompt has no answer."""
     probs: dict[str, float] | None
-    """Response value of the questionnaire → probability among the valid answers; sums to 1."""
+    """Response value of the questionnaire → probability among the valid answers; sums to 1. None with `p_valid`."""
     failed: str | None = None
     """The reason, where the prompt has no answer."""
 
@@ -73,9 +73,9 @@ class PromptResult:
             raise ValueError("its prompt hash is not a text")
         if "failed" in line:
             return cls(key, prompt_hash, None, None, str(line["failed"]))
-        p_valid = None if line["p_valid"] is None else float(line["p_valid"])
+        p_valid = float(line["p_valid"])
         probs = {str(int(value)): float(prob) for value, prob in line["probs"].items()}
-        if not probs or not all(math.isfinite(x) and -1e-9 <= x <= 1 + 1e-6 for x in (p_valid or 0.0, *probs.values())):
+        if not probs or not all(math.isfinite(x) and -1e-9 <= x <= 1 + 1e-6 for x in (p_valid, *probs.values())):
             raise ValueError("its probabilities are not within 0 and 1")
         return cls(key, prompt_hash, p_valid, probs)
 

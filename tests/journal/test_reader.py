@@ -90,7 +90,7 @@ BAD_VALUES = {
     "permutation_idx": ["0", 0.5, True, None, float("inf")],
     "variant_id": [7, []],
     "prompt_hash": [None, 12],
-    "p_valid": ["high", 1.1, -0.1, float("nan"), 10**400],
+    "p_valid": [None, "high", 1.1, -0.1, float("nan"), 10**400],
     "probs": [None, {}, [], {"1": None}, {"x": 0.5}, {"1": float("inf")}, {"1": -1.0}],
 }
 

@@ -59,7 +59,6 @@ def test_results_round_trip(tmp_path: Path) -> None:
     key = PromptKey("v38 \u2028\n", "ell", "rephrase", 1, "Ποια_1")
     results = [
         PromptResult(key, "ab", 1e-12, {"1": 1 / 3, "-2": 2 / 3}),
-        PromptResult(key, "ab", None, {"1": 1.0}),
         PromptResult(key, "ab", None, None, failed="not finite: \u0085 'layer 3'"),
     ]
     writer = JournalWriter(tmp_path / "11-r0.jsonl", a_header())
