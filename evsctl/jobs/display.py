@@ -4,7 +4,7 @@ import re
 import shlex
 from collections.abc import Sequence
 
-_PLAIN = re.compile(r"[\w@%+=:,./^~-]+")
+_PLAIN = re.compile(r"[\w@%+=:,./^-]+", re.ASCII)
 _SAFE_IN_DOUBLE_QUOTES = re.compile(r"""[^"$`\\!\x00-\x1f]+""")
 
 

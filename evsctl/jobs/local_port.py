@@ -9,6 +9,7 @@ import time
 from dataclasses import replace
 
 from evsctl.errors import SlurmError
+from evsctl.files import PRIVATE_FILE_MODE
 from evsctl.jobs import local_state
 from evsctl.jobs.commands import CommandRunner, clean_environment
 from evsctl.jobs.local_state import LocalFolder, LocalJob, LocalStatus, job_number
@@ -61,7 +62,7 @@ class LocalPort:
     def _start_supervisor(self, job: LocalJob) -> None:
         argv = [sys.executable, "-m", "evsctl.jobs.local_supervisor", str(self.folder.root), str(job.number)]
         log = self.folder.root / f"{job.number}.supervisor.log"
-        with log.open("ab") as stream:
+        with os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, PRIVATE_FILE_MODE), "ab") as stream:
             done = subprocess.run(
                 argv,
                 stdin=subprocess.DEVNULL,
