@@ -123,9 +123,8 @@ def show_plan(plan: "SubmissionPlan", with_script: bool) -> None:
     """Print a plan: numbers with their reasons, warnings, the exact command, and on a dry run the script."""
     from evsctl.jobs.display import shell_line
 
-    talk(
-        f"{plan.model_id} · attempt {plan.attempt} · {plan.pending:,} of {plan.prepared.total:,} prompts to answer · {plan.dtype} · {plan.backend}"
-    )
+    work = f"{plan.pending:,} of {plan.prepared.total:,} prompts to answer"
+    talk(f"{plan.model_id} · attempt {plan.attempt} · {work} · {plan.dtype} · {plan.backend}")
     for name, reason in plan.advice.reasons.items():
         value = getattr(plan.request, name, None)
         talk(f"  {name:17} {'-' if value in (None, ()) else value!s:16} {reason}")
