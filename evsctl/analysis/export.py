@@ -1,0 +1,48 @@
+"""Writes a drawing as PDF, PNG and CSV: the same bytes for the same input, and never a half-written file."""
+
+import os
+import tempfile
+from io import BytesIO
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from evsctl.analysis.drawing import Drawing
+from evsctl.analysis.style import PNG_DPI
+from evsctl.files import PRIVATE_FILE_MODE, make_private_folder, write_atomically
+
+
+def write_drawing(drawing: Drawing, name: str, title: str, out: Path) -> list[Path]:
+    """Write `name`.pdf, .png and .csv, and a `name`_<suffix>.csv for each further table; existing files are replaced."""
+    files = [out / f"{name}.pdf", out / f"{name}.png"]
+    _write_bytes(files[0], _render(drawing.figure, "pdf", {"Title": title, "Creator": "evsctl", "CreationDate": None}))
+    _write_bytes(files[1], _render(drawing.figure, "png", {"Title": title, "Software": None}))
+    for suffix, table in drawing.tables.items():
+        files.append(out / (f"{name}_{suffix}.csv" if suffix else f"{name}.csv"))
+        write_atomically(files[-1], csv_text(table))
+    return files
+
+
+def csv_text(table: pd.DataFrame) -> str:
+    """A table as CSV: six significant digits, empty where unknown, a line feed after each row."""
+    return str(table.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
+
+
+def _render(figure: Figure, kind: str, metadata: dict[str, str | None]) -> bytes:
+    buffer = BytesIO()
+    figure.savefig(buffer, format=kind, dpi=PNG_DPI, metadata=metadata)
+    return buffer.getvalue()
+
+
+def _write_bytes(path: Path, content: bytes) -> None:
+    make_private_folder(path.parent)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+        Path(name).chmod(PRIVATE_FILE_MODE)
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
