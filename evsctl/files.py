@@ -2,7 +2,7 @@
 
 import difflib
 import os
-import tempfile
+import secrets
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -21,20 +21,21 @@ def make_private_folder(folder: Path) -> Path:
 def write_atomically(path: Path, text: str, mode: int = PRIVATE_FILE_MODE) -> None:
     """Replace `path` by `text` so that a reader sees the old file or the new one, never a part.
 
-    The new bytes are on disk before the name points to them. Raises OSError where the folder cannot be written;
-    the old file is then untouched.
+    The new bytes are on disk before the name points to them; a link stays a link. `mode` is less whatever the umask forbids.
+    Raises OSError where the folder cannot be written; the old file is then untouched.
     """
+    path = path.resolve() if path.is_symlink() else path
     make_private_folder(path.parent)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    draft = path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}.tmp")
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as stream:
             stream.write(text)
             stream.flush()
             os.fsync(stream.fileno())
-        os.chmod(name, mode)
-        os.replace(name, path)
+        os.replace(draft, path)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        draft.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
 
