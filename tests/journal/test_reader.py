@@ -196,3 +196,18 @@ def test_polling_a_long_journal_costs_nothing_and_reading_it_whole_little(tmp_pa
     assert len(content.lines) == 20_000
     assert whole < 5
     assert polls < whole  # twenty polls; each of them read the file from its start before
+
+
+@given(st.lists(st.integers(1, 900), min_size=1))
+def test_a_reading_limited_in_bytes_stops_at_a_line_and_the_next_goes_on_there(whole: bytes, limits: list[int]) -> None:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "11-r0.jsonl"
+        path.write_bytes(whole)
+        found, end = [], 0
+        for limit in limits * 5:
+            content = read_journal(path, end, max_bytes=limit)
+            assert len(content.lines) <= limit // 2 + 1
+            found += content.lines
+            end = content.end
+        assert found == read_journal(path).lines[: len(found)]
+        assert end == len(whole)
