@@ -67,6 +67,7 @@ def run(
     from evsctl.engine.signals import install
 
     install()
+    _log_to_stderr()
     if len(model_ids) > 1 and (manifest_path or model_path or new_id):
         raise InputError("--manifest, --model-path and --as are of one model.", "Give one MODEL with them.")
     in_job = manifest_path is not None or "SLURM_JOB_ID" in os.environ
@@ -84,6 +85,14 @@ def run(
     if not in_job:
         _merge(db)
     return worst(codes)
+
+
+def _log_to_stderr() -> None:
+    """The engine's own lines, with the time of day, into the job's log; libraries speak from warnings on."""
+    import logging
+
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    logging.getLogger("evsctl").setLevel(logging.INFO)
 
 
 def _answer(

@@ -35,6 +35,7 @@ def figures(names: tuple[str, ...], out: Path | None, models: str | None, config
         chosen = [m.strip() for m in models.split(",")] if models else None
         results = draw_figures(database, study.settings, wanted, folder, models=chosen, configs=[config] if config else None, items=items)
     for result in results:
-        click.echo(f"{result.name:14} {result.status:8} {result.sentence}")
+        files = ", ".join(sorted(path.name for path in result.files))
+        click.echo(f"{result.name:14} {result.status:8} {files or result.sentence}")
     talk(f"index: {folder / 'index.html'}")
     return ExitCode.GOOD

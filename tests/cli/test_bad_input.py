@@ -51,12 +51,14 @@ class TestModels:
             f"evsctl: {tmp_path} is no model folder: it has no config.json. Give the folder that holds config.json and *.safetensors."
         )
 
-    def test_a_model_path_without_weights_is_named_before_anything_is_written(self, study: Path, tmp_path: Path) -> None:
+    def test_a_model_path_without_weights_is_named_and_leaves_no_journal(self, study: Path, tmp_path: Path) -> None:
         (tmp_path / "config.json").write_text('{"model_type": "llama"}')
         done = evsctl("engine", "run", "hplt2c_eng", "--model-path", tmp_path, cwd=study)
         assert done.code == 2
         assert str(tmp_path) in one_sentence(done)
-        assert not list((study / "survey.runs").glob("hplt2c_eng/*-*.status.json"))
+        runs = study / "survey.runs" / "hplt2c_eng"
+        assert [path.name for path in runs.glob("*.jsonl") if not path.name.startswith("manifest-")] == []
+        assert not (runs / "claim.json").exists()
 
     def test_an_unknown_language_names_the_nearest(self, study: Path, tmp_path: Path) -> None:
         (tmp_path / "config.json").write_text("{}")

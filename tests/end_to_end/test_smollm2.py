@@ -100,7 +100,7 @@ def journals(study: Path) -> list[Path]:
 
 
 def prompts_in(path: Path) -> list[str]:
-    lines = [line for line in path.read_text().split("\n")[:-1]]
+    lines = path.read_text().split("\n")[:-1]
     return [
         str((v["question_id"], v["config"], v["permutation_idx"], v["variant_id"])) for v in map(json.loads, lines) if "prompt_hash" in v
     ]
