@@ -18,12 +18,10 @@ from evsctl.files import nearest_name
 @db_option
 def figures(names: tuple[str, ...], out: Path | None, models: str | None, config: str | None, items: str, db: str | None) -> int:
     """Draw figures as PDF, PNG and CSV, with an index page: `all`, or their NAMES."""
+    from evsctl.analysis.report import FIGURES, draw_figures
+    from evsctl.db.sources import human_source_note
     from evsctl.db.sync import best_effort_sync
 
-    try:
-        from evsctl.analysis.report import FIGURES, draw_figures
-    except ImportError as error:
-        raise InputError(f"Figures need {error.name}, which is not installed here.", "pip install 'evsctl[analysis]'") from error
     wanted = None if "all" in names else list(names)
     for name in wanted or ():
         if name not in FIGURES:
@@ -33,7 +31,16 @@ def figures(names: tuple[str, ...], out: Path | None, models: str | None, config
         best_effort_sync(study.settings.database)
         folder = out or study.settings.folder / "figures"
         chosen = [m.strip() for m in models.split(",")] if models else None
-        results = draw_figures(database, study.settings, wanted, folder, models=chosen, configs=[config] if config else None, items=items)
+        results = draw_figures(
+            database,
+            study.settings,
+            wanted,
+            folder,
+            models=chosen,
+            configs=[config] if config else None,
+            items=items,
+            human_note=human_source_note(database),
+        )
     for result in results:
         files = ", ".join(sorted(path.name for path in result.files))
         click.echo(f"{result.name:14} {result.status:8} {files or result.sentence}")

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from evsctl.db.results import HumanRow
 from evsctl.survey.types import Question, Translation
 
-SOURCE = "invented answers: made up by a formula for this demonstration, no survey behind them"
+SOURCE = "invented by a formula for this demonstration, no survey is behind them"
 RESPONDENTS = 1000
 
 
