@@ -1,6 +1,7 @@
 """One transaction's worth of a sync: changed journals in the order of their runs, up to a line boundary."""
 
 import time
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,7 +26,7 @@ from evsctl.db.superseding import apply_retractions
 from evsctl.db.tally import Done, Part, add_to_cache, cache_is_true, forget_cache, refresh_cache
 from evsctl.journal.paths import ModelRuns, RunsFolder
 from evsctl.journal.reader import read_journal
-from evsctl.journal.retractions import read_retractions
+from evsctl.journal.retractions import Retractions, read_retractions
 
 CHUNK_BYTES = 1 << 20
 HASTY_CHUNK_BYTES = 1 << 16
@@ -58,6 +59,8 @@ class Batch:
         self._prompt_count = _count_prompts(conn)
         self._gained: dict[str, dict[Part, Done]] = {}
         self._recount: set[str] = set()
+        self._index = PromptIndex(conn)
+        self._chunks = 0
 
     def run(self) -> bool:
         """Merge until nothing is new, the budget is spent or the batch is full; returns whether nothing is new any more."""
@@ -74,21 +77,32 @@ class Batch:
         return finished
 
     def _run_models(self) -> bool:
-        marks, work = load_marks(self._conn), self._work()
         known = set(self._conn.execute(select(models.c.model_id)).scalars())
-        index: PromptIndex | None = None
+        self._apply_retractions(known)
+        work = self._work()
         for model in self._in_turn(work):
-            mark = retractions_stand(model)
-            retracted = mark is not None and mark != marks.get(model.model_id)
-            if not retracted and model.model_id not in work:
-                continue
             if model.model_id not in known:
                 self._tally.add_problem(f"{model.folder}: the database has no model '{model.model_id}'; `evsctl models add` registers it.")
-                continue
-            index = index or PromptIndex(self._conn)
-            if not self._run_model(model, work.get(model.model_id, []), index, mark if retracted else None):
+            elif not self._run_model(model, work[model.model_id]):
                 return False
         return True
+
+    def _apply_retractions(self, known: Collection[str]) -> None:
+        """Before anything is merged: an answer that was taken back would bar the way for a later one."""
+        marks = load_marks(self._conn)
+        for model in self._folder.models():
+            mark = retractions_stand(model)
+            if mark is None or mark == marks.get(model.model_id) or model.model_id not in known:
+                continue
+            if apply_retractions(self._conn, model.model_id, self._retractions(model), time.time()):
+                self._recount.add(model.model_id)
+            mark_retractions(self._conn, model.model_id, mark)
+
+    def _retractions(self, model: ModelRuns) -> Retractions:
+        retractions = read_retractions(model.retractions)
+        for sentence in retractions.problems:
+            self._tally.add_problem(sentence)
+        return retractions
 
     def _work(self) -> Work:
         work: Work = {}
@@ -99,18 +113,11 @@ class Batch:
     def _in_turn(self, work: Work) -> list[ModelRuns]:
         """Who was merged longest ago comes first: on a small budget every model gets its turn."""
         return sorted(
-            self._folder.models(), key=lambda model: min((seen.merged_at for _, seen in work.get(model.model_id, [])), default=0.0)
+            (self._folder.model(model_id) for model_id in work), key=lambda model: min(s.merged_at for _, s in work[model.model_id])
         )
 
-    def _run_model(self, model: ModelRuns, work: list[tuple[Path, Seen]], index: PromptIndex, mark: tuple[int, int] | None) -> bool:
-        retractions = read_retractions(model.retractions)
-        for sentence in retractions.problems:
-            self._tally.add_problem(sentence)
-        if mark is not None:
-            if apply_retractions(self._conn, model.model_id, retractions, time.time()):
-                self._recount.add(model.model_id)
-            mark_retractions(self._conn, model.model_id, mark)
-        merger = ModelMerger(self._conn, model.model_id, index, retractions, self._tally)
+    def _run_model(self, model: ModelRuns, work: list[tuple[Path, Seen]]) -> bool:
+        merger = ModelMerger(self._conn, model.model_id, self._index, self._retractions(model), self._tally)
         try:
             return all(self._run_journal(journal, merger) for journal in self._opened(work))
         finally:
@@ -148,6 +155,7 @@ class Batch:
             offset = content.end
             for sentence in content.problems:
                 self._tally.add_problem(sentence)
+            self._chunks += 1
             outcome = merger.merge(content.lines)
             merged, not_asked = merged + outcome.merged, not_asked + outcome.not_asked
             if self._room is not None:
@@ -158,7 +166,8 @@ class Batch:
         return complete
 
     def _is_full(self) -> bool:
-        return past(self._deadline) or (self._room is not None and self._room <= 0)
+        """Never before the first chunk: on a slow machine a small budget must still get somewhere."""
+        return self._chunks > 0 and (past(self._deadline) or (self._room is not None and self._room <= 0))
 
 
 def forget_lost(conn: Connection) -> None:

@@ -5,10 +5,11 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, select
 
+from evsctl.db.engines import insert_rows
 from evsctl.db.prompt_index import IDS_PER_STATEMENT, PromptIndex, chunks
-from evsctl.db.schema import evaluations, failures, provenance
+from evsctl.db.schema import evaluations, failures
 from evsctl.db.state import read_identity, refined, write_identity
 from evsctl.db.tally import Done, Part
 from evsctl.journal.accept import refusal
@@ -17,6 +18,7 @@ from evsctl.journal.keys import PromptKey
 from evsctl.journal.reader import JournalLine
 from evsctl.journal.retractions import Retractions
 
+_SOURCE_COLUMNS = ("model_id", "prompt_id", "run_id", "line_offset")
 FAILED, NOT_ASKED, NO_P_VALID = "failed", "not asked for", "no p_valid"
 
 
@@ -80,7 +82,7 @@ class ModelMerger:
     def merge(self, lines: Sequence[JournalLine]) -> MergedLines:
         """Store the answers among these lines of one journal that count and that the database lacks."""
         keys = {line.result.key for line in lines}
-        expected = self._index.hashes(self._conn, keys)
+        expected = self._index.hashes(keys)
         answered = self._answered(expected)
         accepted: dict[PromptKey, JournalLine] = {}
         failed: dict[PromptKey, JournalLine] = {}
@@ -116,7 +118,7 @@ class ModelMerger:
 
     def _answered(self, expected: dict[PromptKey, str]) -> set[PromptKey]:
         """Which of the keys have a row already, under whichever of their numbers."""
-        key_of = {prompt_id: key for key in expected for prompt_id in self._index.ids[key]}
+        key_of = {prompt_id: key for key in expected for prompt_id in self._index.ids(key)}
         found = set()
         for part in chunks(sorted(key_of), IDS_PER_STATEMENT):
             statement = select(evaluations.c.prompt_id).where(evaluations.c.model_id == self._model_id, evaluations.c.prompt_id.in_(part))
@@ -134,27 +136,25 @@ class ModelMerger:
             return
         rows, sources = [], []
         for key, line in accepted.items():
-            prompt_id, p_valid = self._index.ids[key][0], line.result.p_valid or 0.0
-            common = {"prompt_id": prompt_id, "model_id": self._model_id, "p_valid": p_valid}
-            rows += [{**common, "response_value": int(value), "prob": prob} for value, prob in (line.result.probs or {}).items()]
-            sources.append(self._source(key, line))
+            prompt_id, p_valid = self._index.ids(key)[0], line.result.p_valid or 0.0
+            rows += [(prompt_id, self._model_id, int(value), prob, p_valid) for value, prob in (line.result.probs or {}).items()]
+            sources.append((self._model_id, prompt_id, line.header.run_id, line.offset))
             part = Part(key.config, key.lang)
             self.gained[part] = self.gained.get(part, Done(0, 0.0)).plus(Done(1, p_valid))
-        self._conn.execute(insert(evaluations), rows)
-        self._conn.execute(insert(provenance), sources)
-        self._drop_failed([source["prompt_id"] for source in sources])
+        insert_rows(self._conn, "evaluations", ("prompt_id", "model_id", "response_value", "prob", "p_valid"), rows)
+        insert_rows(self._conn, "provenance", _SOURCE_COLUMNS, sources)
+        self._drop_failed([source[1] for source in sources])
 
     def _store_failed(self, failed: dict[PromptKey, JournalLine]) -> None:
         if failed:
-            rows = [{**self._source(key, line), "reason": str(line.result.failed)} for key, line in failed.items()]
-            self._drop_failed([row["prompt_id"] for row in rows])
-            self._conn.execute(insert(failures), rows)
+            rows = [
+                (self._model_id, self._index.ids(key)[0], line.header.run_id, line.offset, str(line.result.failed))
+                for key, line in failed.items()
+            ]
+            self._drop_failed([row[1] for row in rows])
+            insert_rows(self._conn, "failures", (*_SOURCE_COLUMNS, "reason"), rows)
 
-    def _source(self, key: PromptKey, line: JournalLine) -> dict[str, object]:
-        prompt_id = self._index.ids[key][0]
-        return {"model_id": self._model_id, "prompt_id": prompt_id, "run_id": line.header.run_id, "line_offset": line.offset}
-
-    def _drop_failed(self, ids: Sequence[object]) -> None:
+    def _drop_failed(self, ids: Sequence[int]) -> None:
         for part in chunks(ids, IDS_PER_STATEMENT):
             self._conn.execute(delete(failures).where(failures.c.model_id == self._model_id, failures.c.prompt_id.in_(part)))
 

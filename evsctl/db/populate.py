@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, insert, select
 
 from evsctl.db.connection import Database
+from evsctl.db.engines import insert_rows
 from evsctl.db.prompt_index import ASKED_COLUMNS, KEY_COLUMNS, Asked, read_asked
 from evsctl.db.schema import models, prompts, questions
 from evsctl.errors import InputError
@@ -14,7 +15,7 @@ from evsctl.journal.keys import PromptKey
 from evsctl.models.spec import ModelSpec
 from evsctl.survey.types import Prompt, Question
 
-INSERTS_PER_STATEMENT = 5000
+_PROMPT_COLUMNS = tuple(column.name for column in prompts.columns)[1:]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +92,7 @@ def _insert_prompts(conn: Connection, wanted: Iterable[Prompt]) -> tuple[int, in
         raise InputError(
             f"Prompts name questions that the survey does not have: {', '.join(stray[:5])}.", "Correct the question or rephrasing file."
         )
-    for start in range(0, len(rows), INSERTS_PER_STATEMENT):
-        conn.execute(insert(prompts), rows[start : start + INSERTS_PER_STATEMENT])
+    insert_rows(conn, "prompts", _PROMPT_COLUMNS, rows)
     return len(rows), present, differences
 
 
@@ -106,22 +106,13 @@ def _columns(prompt: Prompt) -> tuple[str, str, str, int]:
     return prompt.prompt_text, json.dumps(values, ensure_ascii=False), json.dumps(mapping, ensure_ascii=False), int(prompt.is_likert10)
 
 
-def _row(prompt: Prompt) -> dict[str, object]:
+def _row(prompt: Prompt) -> tuple[object, ...]:
+    """The columns of `prompts` from `question_id` on."""
+    key = (prompt.question_id, prompt.lang, prompt.config, prompt.permutation_idx)
     text, valid_values, value_map, is_likert10 = _columns(prompt)
-    return {
-        "question_id": prompt.question_id,
-        "lang": prompt.lang,
-        "config": prompt.config,
-        "permutation_idx": prompt.permutation_idx,
-        "prompt_text": text,
-        "question_text": prompt.question_text,
-        "valid_values": valid_values,
-        "value_map": value_map,
-        "is_likert10": is_likert10,
-        "chat_template": 0,
-        "variant_id": prompt.variant_id,
-        "variant_type": prompt.variant_type,
-    }
+    chat_template = 0  # the table `models` alone decides on it
+    asked = (text, prompt.question_text, valid_values, value_map, is_likert10)
+    return (*key, *asked, chat_template, prompt.variant_id, prompt.variant_type)
 
 
 def _differing_parts(stored: tuple[object, ...], prompt: Prompt) -> list[str]:

@@ -44,27 +44,29 @@ def read_asked(text: str, valid_values: str, value_map: str, is_likert10: int) -
 
 
 class PromptIndex:
-    """Every prompt of a database by natural key, with hashes computed where they are asked for.
+    """Prompts of a database by natural key, language by language as they are asked for, hashes likewise.
 
     Duplicates of a natural key stand under one key; the lowest number speaks for it, and no other is ever answered.
     """
 
     def __init__(self, conn: Connection) -> None:
-        self.ids: dict[PromptKey, list[int]] = {}
+        self._conn = conn
+        self._ids: dict[str, dict[PromptKey, list[int]]] = {}
         self._hashes: dict[int, str | None] = {}
-        for prompt_id, *key in conn.execute(select(prompts.c.prompt_id, *KEY_COLUMNS).order_by(prompts.c.prompt_id)):
-            self.ids.setdefault(PromptKey(*key), []).append(prompt_id)
 
-    @property
-    def duplicates(self) -> dict[PromptKey, list[int]]:
-        """Keys that several rows share."""
-        return {key: ids for key, ids in self.ids.items() if len(ids) > 1}
+    def ids(self, key: PromptKey) -> list[int]:
+        """Numbers of the prompt, ascending; none where there is no such prompt."""
+        if key.lang not in self._ids:
+            of_lang = self._ids[key.lang] = {}
+            statement = select(prompts.c.prompt_id, *KEY_COLUMNS).where(prompts.c.lang == key.lang).order_by(prompts.c.prompt_id)
+            for prompt_id, *parts in self._conn.execute(statement):
+                of_lang.setdefault(PromptKey(*parts), []).append(prompt_id)
+        return self._ids[key.lang].get(key, [])
 
-    def hashes(self, conn: Connection, keys: Iterable[PromptKey]) -> dict[PromptKey, str]:
+    def hashes(self, keys: Iterable[PromptKey]) -> dict[PromptKey, str]:
         """Natural key → prompt hash for those of `keys` that the database asks for; rows that cannot be read ask for nothing."""
-        wanted = {key: self.ids[key][0] for key in keys if key in self.ids}
-        unknown = sorted({i for i in wanted.values() if i not in self._hashes})
-        self._hashes.update(stored_hashes(conn, unknown))
+        wanted = {key: ids[0] for key in keys if (ids := self.ids(key))}
+        self._hashes.update(stored_hashes(self._conn, {i for i in wanted.values() if i not in self._hashes}))
         return {key: digest for key, i in wanted.items() if (digest := self._hashes[i]) is not None}
 
 

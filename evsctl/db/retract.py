@@ -4,12 +4,13 @@ import getpass
 import os
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from sqlalchemy import Connection, Select, exists, func, select
 
 from evsctl.db.connection import LEASE_SECONDS, Database
-from evsctl.db.journals import Seen, mark_retractions, open_journal, read_again, retractions_stand
+from evsctl.db.journals import Seen, mark_retractions, open_journal, retractions_stand
 from evsctl.db.lease import Lease, acquire_lease
 from evsctl.db.prompt_index import config_column
 from evsctl.db.schema import evaluations, prompts, provenance
@@ -20,7 +21,6 @@ from evsctl.db.tally import cache_is_true, forget_cache, refresh_cache
 from evsctl.errors import InputError
 from evsctl.files import nearest_name
 from evsctl.journal.paths import ModelRuns, RunsFolder
-from evsctl.journal.reader import read_journal
 from evsctl.journal.retractions import Retraction, append_retraction, read_retractions
 
 
@@ -108,8 +108,6 @@ def _apply(db: Database, model: ModelRuns, lease: Lease) -> int:
         taken = apply_retractions(conn, model.model_id, read_retractions(model.retractions), time.time())
         if mark is not None:
             mark_retractions(conn, model.model_id, mark)
-        # Another run may hold an answer that was passed over because this one stood: its journal is read again.
-        read_again(conn, [model.model_id])
         if counted:
             refresh_cache(conn, [model.model_id])
         else:
@@ -129,10 +127,16 @@ def _ends(model: ModelRuns, adopted: set[str]) -> dict[str, int]:
         try:
             header = open_journal(file, Seen(file.name, model.model_id)).header
             if header is not None and header.run_id not in adopted:
-                ends[header.run_id] = max(ends.get(header.run_id, 0), read_journal(file).end)
+                ends[header.run_id] = max(ends.get(header.run_id, 0), _last_line_end(file))
         except OSError:
             continue
     return ends
+
+
+def _last_line_end(file: Path) -> int:
+    """A torn tail, or a line being written, is not behind it: what is still to come counts again."""
+    with file.open("rb") as stream:
+        return stream.read().rfind(b"\n") + 1
 
 
 def _check_runs(upto: dict[str, int], run_ids: Sequence[str]) -> None:

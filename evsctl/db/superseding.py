@@ -1,10 +1,11 @@
 """Taking rows back: they move to `superseded` with the reason, and only rows that evsctl wrote ever do."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Select, bindparam, delete, exists, insert, literal, select
 
+from evsctl.db.journals import read_again
 from evsctl.db.prompt_index import IDS_PER_STATEMENT, KEY_COLUMNS, chunks
 from evsctl.db.schema import evaluations, failures, prompts, provenance, runs, superseded
 from evsctl.db.state import forget_identity
@@ -17,25 +18,35 @@ from evsctl.journal.retractions import Retraction, Retractions
 def apply_retractions(conn: Connection, model_id: str, retractions: Retractions, at: float) -> int:
     """Take back every merged answer of the model that a retraction covers; returns how many prompts.
 
-    What was applied before is found gone, so it may be called again after a crash.
+    What was applied before is found gone, so it may be called again after a crash. Journals that may hold another
+    answer, passed over while these stood, are read again by the next sync.
     """
-    back: dict[int, str] = {}
+    back: dict[int, Retraction] = {}
     for prompt_id, run_id, offset, *key in conn.execute(_merged(model_id)):
         line = _line(model_id, run_id, offset, PromptKey(*key))
-        if (entry := _covering(retractions, line)) is not None:
-            back[prompt_id] = entry.reason
-    take_back(conn, model_id, back, at)
+        if (entry := next((entry for entry in retractions.entries if entry.covers(line)), None)) is not None:
+            back[prompt_id] = entry
+    _take_back(conn, model_id, back, at)
     _forget_failures(conn, model_id, retractions)
-    if not _identity_is_held(conn, model_id):
+    freed = not _identity_is_held(conn, model_id)
+    if freed:
         forget_identity(conn, model_id)
+    if back and (freed or _something_was_passed_over(conn, model_id, back.values())):
+        read_again(conn, [model_id])
     return len(back)
 
 
-def take_back(conn: Connection, model_id: str, reasons: Mapping[int, str], at: float) -> None:
-    """Move the rows of these prompts (number → reason) to `superseded`."""
+def _something_was_passed_over(conn: Connection, model_id: str, entries: Collection[Retraction]) -> bool:
+    """Whether a journal was merged beyond what these retractions cover of it."""
+    least = {id(entry): entry for entry in entries}.values()
+    merged = conn.execute(select(runs.c.run_id, runs.c.merged_bytes).where(runs.c.model_id == model_id)).all()
+    return any(end > entry.upto.get(run_id, 0) for entry in least for run_id, end in merged)
+
+
+def _take_back(conn: Connection, model_id: str, back: Mapping[int, Retraction], at: float) -> None:
     by_reason: dict[str, list[int]] = {}
-    for prompt_id, reason in reasons.items():
-        by_reason.setdefault(reason, []).append(prompt_id)
+    for prompt_id, entry in back.items():
+        by_reason.setdefault(entry.reason, []).append(prompt_id)
     for reason, ids in by_reason.items():
         for part in chunks(ids, IDS_PER_STATEMENT):
             _move(conn, model_id, part, reason, at)
@@ -60,10 +71,6 @@ def _merged(model_id: str) -> Select[*tuple[Any, ...]]:
         .join(prompts, prompts.c.prompt_id == provenance.c.prompt_id)
         .where(provenance.c.model_id == model_id)
     )
-
-
-def _covering(retractions: Retractions, line: JournalLine) -> Retraction | None:
-    return next((entry for entry in retractions.entries if entry.covers(line)), None)
 
 
 def _line(model_id: str, run_id: str, offset: int, key: PromptKey) -> JournalLine:
