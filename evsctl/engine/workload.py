@@ -72,6 +72,15 @@ class Workload:
         return tuple(packs), chosen
 
 
+def _bad_value(prompt: ManifestPrompt) -> str | None:
+    for printed in prompt.valid_values:
+        try:
+            int(prompt.value_map.get(printed, printed))
+        except ValueError:
+            return f"answer {printed!r} stands for no whole number"
+    return None
+
+
 def make_workload(
     manifest: Manifest, tokenizer: Any, folder: ModelFolder, ends: Iterable[int], chat_template: bool, tokens_per_pack: int
 ) -> Workload:
@@ -84,7 +93,7 @@ def make_workload(
     asks: list[Ask] = []
     impossible: dict[PromptKey, PromptResult] = {}
     for prompt, ids in zip(manifest.prompts, sequences, strict=True):
-        reason = tokens.why_not(prompt.valid_values)
+        reason = tokens.why_not(prompt.valid_values) or _bad_value(prompt)
         forced = {} if reason else {text: forced_tokens(text, tokens) for text in forced_texts(prompt.valid_values)}
         ask = Ask(prompt, prompt.hash, ids, forced)
         length = len(ids) + max((len(suffix) for suffix in forced.values()), default=0)
