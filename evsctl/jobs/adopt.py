@@ -7,6 +7,7 @@ from evsctl.db.connection import Database
 from evsctl.db.ledger import Submission, list_submissions, record_submission
 from evsctl.errors import InputError
 from evsctl.jobs.local_state import job_number
+from evsctl.jobs.outcomes import ledger_backend
 from evsctl.jobs.types import HistoryRow, JobPort, QueueRow
 from evsctl.journal.paths import RunsFolder
 from evsctl.models.registry import Registry
@@ -32,7 +33,7 @@ def adopt_job(db: Database, settings: Settings, registry: Registry, port: JobPor
         submission_id=None,
         model_id=model_id,
         job_id=job_id,
-        backend="local" if job_number(job_id) is not None else port.name,
+        backend="local" if job_number(job_id) is not None else ledger_backend(port),
         attempt=max((s.attempt for s in ledger if s.model_id == model_id), default=0) + 1,
         submitted_at=row.start_time or time.time(),
         job_name=row.name if isinstance(row, QueueRow) else "",

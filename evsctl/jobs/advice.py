@@ -214,6 +214,8 @@ def _reason_to_stop(draft: Draft, attempts: Sequence[Attempt]) -> str | None:
         return (
             f"job {last.job_id} was cancelled{'' if last.cancelled_by_user else ' by someone else'}: submit it again by hand when you want"
         )
+    if last.state == PREEMPTED and not last.is_final:
+        return f"job {last.job_id} was preempted, and SLURM may requeue it yet"
     if last.state == UNKNOWN:
         return f"it is not known what became of job {last.job_id}"
     if last.cause == DEADLINE:

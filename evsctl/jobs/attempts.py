@@ -33,6 +33,8 @@ class Attempt:
     gpu: str | None = None
     """The card it ran on, as CUDA names it."""
     cancelled_by_user: bool = False
+    is_final: bool = True
+    """Proven ended; False while SLURM may still requeue it."""
 
     @property
     def cause(self) -> str:
@@ -55,7 +57,7 @@ class TrustedRate:
 
 def request_to_json(request: JobRequest) -> dict[str, Any]:
     """The request as the ledger keeps it."""
-    return asdict(request)
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(request).items()}
 
 
 def request_from_json(value: Mapping[str, Any]) -> JobRequest:

@@ -6,13 +6,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from evsctl.db.connection import Database
+from evsctl.db.lease import acquire_lease
 from evsctl.db.ledger import StoredOutcome, Submission, list_submissions, outcomes, record_outcomes
 from evsctl.errors import DatabaseError, SlurmError
+from evsctl.jobs.attempts import NODE_FAILURE
 from evsctl.jobs.evidence import answered_by, heartbeat_of
 from evsctl.jobs.local_port import LocalPort
 from evsctl.jobs.logs import read_tail
 from evsctl.jobs.states import CANCELLED_BY_USER, judge
-from evsctl.jobs.types import ACTIVE_STATES, UNKNOWN, HistoryRow, JobOutcome, JobPort, QueueRow
+from evsctl.jobs.types import ACTIVE_STATES, PREEMPTED, UNKNOWN, HistoryRow, JobOutcome, JobPort, QueueRow
 from evsctl.journal.paths import RunsFolder
 from evsctl.settings import Settings
 
@@ -20,6 +22,8 @@ ASK_AGAIN_SECONDS = 60.0
 """How long an answer that is not final spares accounting."""
 SETTLED_SECONDS = 600.0
 """Where accounting keeps silent this long after a job's end, what its log and heartbeat say stands."""
+REQUEUE_SECONDS = 60.0
+"""So long after a preemption or a node's failure SLURM may still put the job back into the queue."""
 LOG_LINES = 200
 
 
@@ -35,33 +39,34 @@ def read_outcomes(
     submissions = [s for s in list_submissions(db) if s.job_id]
     known = outcomes(db)
     judged: dict[tuple[str, str], JobOutcome] = {}
+    remembered: dict[str, JobOutcome] = {}
     for backend, mine in _by_backend(submissions).items():
         asked = _port_for(backend, port, runs)
         if asked is None:
-            judged |= {(backend, s.job_id): _from_stored(s.job_id, known.get((backend, s.job_id))) for s in mine}
+            remembered |= {s.job_id: _from_stored(s.job_id, known.get((backend, s.job_id))) for s in mine}
             continue
         rows = queue if queue is not None and asked is port else asked.queue()
         judged |= _judge_all(mine, asked, {row.job_id: row for row in rows}, known, runs)
     if store and not db.read_only:
         _store(db, submissions, judged, known, runs)
-    return {job_id: outcome for (_, job_id), outcome in judged.items()}
+    return remembered | {job_id: outcome for (_, job_id), outcome in judged.items()}
 
 
 def _by_backend(submissions: Sequence[Submission]) -> dict[str, list[Submission]]:
     found: dict[str, list[Submission]] = {}
     for submission in submissions:
-        found.setdefault(_kind(submission.backend), []).append(submission)
+        found.setdefault(submission.backend, []).append(submission)
     return found
 
 
-def _kind(backend: str) -> str:
-    """`pyslurm` and `cli` are two ways to one SLURM."""
-    return "cli" if backend == "pyslurm" else backend
+def ledger_backend(port: JobPort) -> str:
+    """The backend's name in the ledger: `pyslurm` and `cli` are two ways to one SLURM."""
+    return "cli" if port.name == "pyslurm" else port.name
 
 
 def _port_for(backend: str, port: JobPort, runs: RunsFolder) -> JobPort | None:
     """Jobs on this machine can always be looked up; SLURM only through a port to it."""
-    if backend == _kind(port.name):
+    if backend == ledger_backend(port):
         return port
     return LocalPort(runs) if backend == "local" else None
 
@@ -73,7 +78,7 @@ def _judge_all(
     known: Mapping[tuple[str, str], StoredOutcome],
     runs: RunsFolder,
 ) -> dict[tuple[str, str], JobOutcome]:
-    backend = _kind(port.name)
+    backend = ledger_backend(port)
     judged: dict[tuple[str, str], JobOutcome] = {}
     gone: list[Submission] = []
     for submission in submissions:
@@ -104,10 +109,13 @@ def _history(port: JobPort, job_ids: tuple[str, ...]) -> tuple[HistoryRow, ...]:
 
 
 def _settled(outcome: JobOutcome) -> JobOutcome:
-    ended = outcome.end_time
-    if outcome.is_final or outcome.state in (UNKNOWN, *ACTIVE_STATES) or ended is None:
+    """With the clock: evidence becomes proof where accounting keeps silent, and what SLURM may requeue is given the time to be."""
+    age = float("inf") if outcome.end_time is None else time.time() - outcome.end_time
+    if outcome.is_final and (outcome.state == PREEMPTED or (outcome.fingerprint or "").startswith(NODE_FAILURE)):
+        return replace(outcome, is_final=age > REQUEUE_SECONDS)
+    if outcome.is_final or outcome.end_time is None or outcome.state in (UNKNOWN, *ACTIVE_STATES):
         return outcome
-    return replace(outcome, is_final=time.time() - ended > SETTLED_SECONDS)
+    return replace(outcome, is_final=age > SETTLED_SECONDS)
 
 
 def _log_of(submission: Submission, runs: RunsFolder) -> Path:
@@ -127,7 +135,7 @@ def _from_stored(job_id: str, stored: StoredOutcome | None) -> JobOutcome:
         elapsed_seconds=stored.elapsed_seconds,
         start_time=stored.start_time,
         end_time=stored.end_time,
-        nodes=stored.nodes,
+        nodes=stored.nodes or "",
         is_final=stored.is_final,
     )
 
@@ -142,26 +150,33 @@ def _store(
     """Keep what is new: final outcomes for good, unknown ones so that accounting is not asked at every poll."""
     fresh = []
     for submission in submissions:
-        key = (_kind(submission.backend), submission.job_id)
-        stored, outcome = known.get(key), judged[key]
-        if outcome.state in ACTIVE_STATES or (stored is not None and (stored.is_final or _from_stored(key[1], stored) == outcome)):
-            continue
-        fresh.append(_to_store(key[0], submission, outcome, runs))
+        key = (submission.backend, submission.job_id)
+        stored, outcome = known.get(key), judged.get(key)
+        if outcome is not None and _is_news(outcome, stored):
+            fresh.append(_to_store(submission, outcome, runs))
     if not fresh:
         return
     try:
+        # Looking must not wait: while someone else writes, the next look finds the same and stores it then.
+        acquire_lease(runs, wait_seconds=0.0).release()
         record_outcomes(db, fresh)
     except DatabaseError:
-        return  # someone else is writing: the next look finds the same and stores it then
+        return
 
 
-def _to_store(backend: str, submission: Submission, outcome: JobOutcome, runs: RunsFolder) -> StoredOutcome:
+def _is_news(outcome: JobOutcome, stored: StoredOutcome | None) -> bool:
+    if outcome.state in ACTIVE_STATES:
+        return stored is not None and stored.is_final  # an ended job was requeued by hand: its end is no end any more
+    return stored is None or (not stored.is_final and time.time() - stored.updated_at >= ASK_AGAIN_SECONDS)
+
+
+def _to_store(submission: Submission, outcome: JobOutcome, runs: RunsFolder) -> StoredOutcome:
     new = answered_by(runs, submission, outcome.end_time) if outcome.is_final else None
     if new is None and outcome.is_final and outcome.start_time is not None:
         new = 0  # it ran and left no journal
     return StoredOutcome(
         job_id=outcome.job_id,
-        backend=backend,
+        backend=submission.backend,
         state=outcome.state,
         detail=outcome.detail,
         fingerprint=outcome.fingerprint,

@@ -17,6 +17,7 @@ from evsctl.jobs.manifests import PreparedManifest, prepare_manifest
 from evsctl.jobs.outcomes import read_outcomes
 from evsctl.jobs.overrides import NO_OVERRIDES, RequestOverrides
 from evsctl.jobs.script import render_script
+from evsctl.jobs.states import CANCELLED_BY_USER
 from evsctl.jobs.types import ACTIVE_STATES, Advice, JobOutcome, JobPort, JobRequest, JobSpec, QueueRow
 from evsctl.journal.identity import ModelIdentity
 from evsctl.journal.manifest import Manifest
@@ -165,7 +166,8 @@ def read_attempt(submission: Submission, outcome: JobOutcome | None, stored: Sto
         ended_at=known.end_time,
         nodes=known.nodes,
         gpu=heartbeat.gpu if heartbeat is not None else None,
-        cancelled_by_user=stored.cancelled_by_user if stored is not None else True,
+        cancelled_by_user=known.detail == CANCELLED_BY_USER,
+        is_final=known.is_final,
     )
 
 

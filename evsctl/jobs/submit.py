@@ -17,6 +17,7 @@ from evsctl.jobs.attempts import request_to_json
 from evsctl.jobs.cli_port import SubmissionUnclearError
 from evsctl.jobs.local_state import filled
 from evsctl.jobs.manifests import write_prepared
+from evsctl.jobs.outcomes import ledger_backend
 from evsctl.jobs.plan import SubmissionPlan
 from evsctl.jobs.types import JobPort
 from evsctl.journal.paths import ModelRuns
@@ -95,7 +96,7 @@ def _record(db: Database, port: JobPort, plan: SubmissionPlan, job_id: str, mani
         submission_id=None,
         model_id=plan.model_id,
         job_id=job_id,
-        backend=port.name,
+        backend=ledger_backend(port),
         attempt=plan.attempt,
         submitted_at=time.time(),
         job_name=plan.spec.name,
