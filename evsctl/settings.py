@@ -1,18 +1,22 @@
 """Settings of a study: evsctl.toml < EVSCTL_* variables < flags, validated once, into one frozen object."""
 
+import math
 import os
-import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import Field, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin
 
 from evsctl.errors import InputError
 from evsctl.files import nearest_name
+from evsctl.location import CONFIG_NAME, DATABASE_NAME, DatabaseLocation, database_location, find_study
 
-CONFIG_NAME = "evsctl.toml"
-DATABASE_NAME = "survey.db"
+__all__ = ["CONFIG_NAME", "DATABASE_NAME", "DatabaseLocation", "Settings", "database_location", "load_settings"]
+
 POLL_FLOOR_SECONDS = 10
+BACKENDS = ("cli", "local", "pyslurm")
+LEAST = {"cpus": 1, "poll": POLL_FLOOR_SECONDS}
+"""The least value of a number; 0 where it is not named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,28 +67,7 @@ class JobSettings:
     prelude: tuple[str, ...] = ()
     """Shell lines such as `module load …`, run in the job as they are."""
     env: Mapping[str, str] = field(default_factory=lambda: {"HF_HUB_OFFLINE": "1"})
-
-
-@dataclass(frozen=True, slots=True)
-class DatabaseLocation:
-    """Where the survey database is, and how that was decided."""
-
-    url: str
-    """SQLAlchemy URL; `sqlite:///…` or `postgresql+psycopg://…`."""
-    path: Path | None
-    """The file of a SQLite database, absolute; None for a server."""
-    runs_dir: Path
-    """`survey.runs` beside it: manifests, journals, heartbeats, logs."""
-    source: str
-    """`--db`, `EVSCTL_DB`, `evsctl.toml` or `search`."""
-
-    @property
-    def display(self) -> str:
-        """The location without any password, for messages and headers."""
-        if self.path is not None:
-            return str(self.path)
-        head, _, tail = self.url.rpartition("@")
-        return f"{head.partition('://')[0]}://{tail}" if head else self.url
+    """Variables of the job; `HF_HUB_OFFLINE=1` unless it is named here: nodes often reach no hub and wait for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +75,7 @@ class Settings:
     """Everything a command may need to know about the study and the site."""
 
     folder: Path
-    """The study's folder: where evsctl.toml or the database was found, else the working directory."""
+    """The study's folder: where its evsctl.toml or its database is, else the working directory."""
     database: DatabaseLocation
     config_file: Path | None = None
     study: StudySettings = StudySettings()
@@ -105,141 +88,93 @@ class Settings:
 def load_settings(start: Path | None = None, environ: Mapping[str, str] | None = None, db: str | None = None) -> Settings:
     """Read the settings that hold in the folder `start` (default: here).
 
-    The database is `db`, else `EVSCTL_DB`, else `evsctl.toml` or `survey.db` searched upwards from `start`.
-    It need not exist: commands that create one are told where. Raises InputError naming file and key.
+    The database is `db`, else `EVSCTL_DB`, else `evsctl.toml` or `survey.db` searched upwards from `start`
+    (`evsctl.location`). It need not exist: commands that create one are told where. Raises InputError naming file or
+    variable, and key.
     """
-    start = (start or Path.cwd()).resolve()
     environ = os.environ if environ is None else environ
-    found = _search_upwards(start, environ)
-    config_file = found if found is not None and found.name == CONFIG_NAME else None
-    if db and (beside := Path(db).parent / CONFIG_NAME).is_file() and "://" not in db:
-        config_file = beside.resolve()
-    table = _read_toml(config_file) if config_file else {}
-    table = _apply_environment(table, environ)
-    database = _locate_database(start, environ, db, config_file, found, table)
-    origin = str(config_file or "EVSCTL_* environment")
-    cluster = _section(ClusterSettings, {k: v for k, v in table.get("cluster", {}).items() if k != "caps"}, "cluster", origin)
-    cluster = replace(cluster, caps=_section(Caps, table.get("cluster", {}).get("caps", {}), "cluster.caps", origin))
-    if cluster.poll < POLL_FLOOR_SECONDS:
-        raise InputError(f"{origin}: [cluster] poll = {cluster.poll:g} asks SLURM too often.", f"Use {POLL_FLOOR_SECONDS} seconds or more.")
+    place = find_study((start or Path.cwd()).resolve(), environ, db)
+    origin = str(place.config_file)
+    tables = {name: place.table.get(name, {}) for name in ("study", "cluster", "job", "gpus")}
+    caps = _section(Caps, "cluster.caps", tables["cluster"].get("caps", {}), origin, {})
+    cluster_table = {key: value for key, value in tables["cluster"].items() if key != "caps"}
+    job = _section(JobSettings, "job", tables["job"], origin, environ)
     return Settings(
-        folder=config_file.parent if config_file else (database.path.parent if database.path else start),
-        database=database,
-        config_file=config_file,
-        study=_section(StudySettings, table.get("study", {}), "study", origin),
-        cluster=cluster,
-        job=_section(JobSettings, table.get("job", {}), "job", origin),
-        gpus={str(k): float(v) for k, v in table.get("gpus", {}).items()},
+        folder=place.folder,
+        database=place.database,
+        config_file=place.config_file,
+        study=_section(StudySettings, "study", tables["study"], origin, environ),
+        cluster=replace(_section(ClusterSettings, "cluster", cluster_table, origin, environ), caps=caps),
+        job=replace(job, env={**JobSettings().env, **job.env}),
+        gpus={key: _number(value, f"{origin}: [gpus] {key}", whole=False, least=1) for key, value in tables["gpus"].items()},
     )
 
 
-def _search_upwards(start: Path, environ: Mapping[str, str]) -> Path | None:
-    stop = Path(environ.get("HOME", "/")).resolve()
-    for folder in (start, *start.parents):
-        for name in (CONFIG_NAME, DATABASE_NAME):
-            if (folder / name).is_file():
-                return folder / name
-        if folder == stop:
-            return None
-    return None
-
-
-def _read_toml(path: Path) -> dict[str, Any]:
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{path} is not valid TOML: {error}.", "Correct that line.") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read: {error}.", "Check its permissions and its encoding (UTF-8).") from error
-    known = {"database", "study", "cluster", "job", "gpus"}
-    for key in table:
-        if key not in known:
-            raise InputError(f"{path}: unknown key '{key}'.", nearest_name(key, known) or f"Known: {', '.join(sorted(known))}.")
-    return table
-
-
-_ENVIRONMENT_SECTIONS = {"STUDY": StudySettings, "CLUSTER": ClusterSettings, "JOB": JobSettings}
-
-
-def _apply_environment(table: dict[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
-    """Lay `EVSCTL_CLUSTER_PARTITION=gpu` and its like over the file's tables; lists are split at commas."""
-    merged = {k: dict(v) if isinstance(v, dict) else v for k, v in table.items()}
-    for section, cls in _ENVIRONMENT_SECTIONS.items():
-        for item in fields(cls):
-            value = environ.get(f"EVSCTL_{section}_{item.name.upper()}")
-            if value is None or item.name in ("caps", "env"):
-                continue
-            kind = str(item.type)
-            merged.setdefault(section.lower(), {})[item.name] = _from_text(kind, value, f"EVSCTL_{section}_{item.name.upper()}")
-    return merged
-
-
-def _from_text(kind: str, value: str, name: str) -> object:
-    try:
-        if "tuple" in kind:
-            return [part.strip() for part in value.split(",") if part.strip()]
-        if "int" in kind:
-            return int(value)
-        if "float" in kind:
-            return float(value)
-    except ValueError as error:
-        raise InputError(f"{name}='{value}' is not a number.", "Unset it or give a number.") from error
-    return value
-
-
-def _section(cls: type[Any], table: Any, name: str, origin: str) -> Any:
+def _section(cls: type[Any], name: str, table: Any, origin: str, environ: Mapping[str, str]) -> Any:
+    """One table of the file, with `EVSCTL_CLUSTER_PARTITION=gpu` and its like laid over it."""
     if not isinstance(table, dict):
         raise InputError(f"{origin}: [{name}] is not a table.", f"Write it as [{name}] with keys below.")
-    known = {item.name: str(item.type) for item in fields(cls)}
+    known = {item.name: item for item in fields(cls)}
     values: dict[str, Any] = {}
     for key, value in table.items():
         if key not in known:
-            raise InputError(f"{origin}: unknown key '{key}' in [{name}].", nearest_name(key, known) or f"Known: {', '.join(sorted(known))}.")
+            hint = nearest_name(key, known) or f"Known: {', '.join(sorted(known))}."
+            raise InputError(f"{origin}: unknown key '{key}' in [{name}].", hint)
         values[key] = _checked(known[key], value, f"{origin}: [{name}] {key}")
+    values.update(_from_environment(name, known, environ))
     return cls(**values)
 
 
-def _checked(kind: str, value: Any, where: str) -> Any:
-    wanted: tuple[type, ...]
-    if "tuple" in kind:
+def _from_environment(name: str, known: Mapping[str, "Field[Any]"], environ: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
+    settable = {key: item for key, item in known.items() if item.type in (str, int, float) or _is_list(item)}
+    for variable in sorted(environ):
+        prefix, _, key = variable.lower().partition(f"evsctl_{name}_")
+        if prefix or not key or not variable.isupper():
+            continue
+        if key in settable:
+            yield key, _checked(settable[key], _from_text(settable[key], environ[variable], variable), variable)
+        elif name == "cluster" and key.startswith("caps"):
+            raise InputError(f"{variable}: caps are no variables.", f"Write them into {CONFIG_NAME}, under [cluster.caps].")
+        elif name != "job" and (hint := nearest_name(key, settable)):  # jobs carry EVSCTL_JOB_* variables of their own
+            raise InputError(f"Unknown variable {variable}.", hint)
+
+
+def _from_text(item: "Field[Any]", text: str, variable: str) -> object:
+    """The value of a variable; lists are split at commas."""
+    try:
+        if _is_list(item):
+            return [part.strip() for part in text.split(",") if part.strip()]
+        return int(text) if item.type is int else float(text) if item.type is float else text
+    except ValueError as error:
+        raise InputError(f"{variable}='{text}' is not a number.", "Unset it or give a number.") from error
+
+
+def _checked(item: "Field[Any]", value: Any, where: str) -> Any:
+    if _is_list(item):
         if isinstance(value, list) and all(isinstance(part, str) for part in value):
             return tuple(value)
         raise InputError(f"{where} must be a list of strings, not {value!r}.", 'Write ["…", "…"].')
-    if "Mapping" in kind:
-        if isinstance(value, dict):
-            return {str(k): str(v) for k, v in value.items()}
-        raise InputError(f"{where} must be a table, not {value!r}.", 'Write { NAME = "value" }.')
-    wanted, word = {"int": ((int,), "a whole number"), "float": ((int, float), "a number")}.get(kind_name(kind), ((str,), "a string"))
-    if not isinstance(value, wanted) or isinstance(value, bool):
-        raise InputError(f"{where} must be {word}, not {value!r}.", "Correct it there.")
+    if get_origin(item.type) is Mapping:
+        if isinstance(value, dict) and all(isinstance(part, str | int) and not isinstance(part, bool) for part in value.values()):
+            return {key: str(part) for key, part in value.items()}
+        raise InputError(f"{where} must be a table of strings, not {value!r}.", 'Write { NAME = "value" }.')
+    if item.type in (int, float):
+        return _number(value, where, whole=item.type is int, least=LEAST.get(item.name, 0))
+    if not isinstance(value, str):
+        raise InputError(f"{where} must be a string, not {value!r}.", "Correct it there.")
+    if item.name == "backend" and value and value not in BACKENDS:
+        raise InputError(f"{where} = '{value}' is no backend.", nearest_name(value, BACKENDS) or f"Known: {', '.join(BACKENDS)}.")
     return value
 
 
-def kind_name(kind: str) -> str:
-    """`int` for both `int` and `<class 'int'>`, the two ways dataclasses spell a field's type."""
-    return kind.removeprefix("<class '").removesuffix("'>")
+def _is_list(item: "Field[Any]") -> bool:
+    return get_origin(item.type) is tuple
 
 
-def _locate_database(
-    start: Path, environ: Mapping[str, str], db: str | None, config_file: Path | None, found: Path | None, table: Mapping[str, Any]
-) -> DatabaseLocation:
-    if db:
-        return database_location(db, start, "--db")
-    if environ.get("EVSCTL_DB"):
-        return database_location(environ["EVSCTL_DB"], start, "EVSCTL_DB")
-    if config_file is not None:
-        return database_location(str(table.get("database", DATABASE_NAME)), config_file.parent, CONFIG_NAME)
-    if found is not None:
-        return database_location(str(found), start, "search")
-    return database_location(DATABASE_NAME, start, "search")
-
-
-def database_location(name: str, folder: Path, source: str) -> DatabaseLocation:
-    """Turn a file name or an SQLAlchemy URL into a location; relative names count from `folder`."""
-    if "://" in name and not name.startswith("sqlite:///"):
-        url = name.replace("postgresql://", "postgresql+psycopg://", 1).replace("postgres://", "postgresql+psycopg://", 1)
-        return DatabaseLocation(url=url, path=None, runs_dir=folder / "survey.runs", source=source)
-    path = Path(name.removeprefix("sqlite:///")).expanduser()
-    path = path if path.is_absolute() else (folder / path)
-    path = path.resolve()
-    return DatabaseLocation(url=f"sqlite:///{path}", path=path, runs_dir=path.with_suffix(".runs"), source=source)
+def _number(value: Any, where: str, *, whole: bool, least: int = 0) -> Any:
+    if isinstance(value, bool) or not isinstance(value, int if whole else int | float) or not abs(value) < math.inf:
+        raise InputError(f"{where} must be {'a whole number' if whole else 'a number'}, not {value!r}.", "Correct it there.")
+    if value < least:
+        why = "asks SLURM too often" if least == POLL_FLOOR_SECONDS else "is too small"
+        raise InputError(f"{where} = {value:g} {why}.", f"Use {least} {'seconds ' if least == POLL_FLOOR_SECONDS else ''}or more.")
+    return value if whole else float(value)
