@@ -38,7 +38,8 @@ def build_answers(rows: Sequence[ResultRow], labels: Sequence[str], facts: Promp
 
     Of rows with the same key the first counts. A prompt without a sum of probabilities above 0 is not answered.
     """
-    units = tuple(sorted({Unit(label, row.lang) for label, row in zip(labels, rows, strict=True)}))
+    found = {Unit(label, row.lang) for label, row in zip(labels, rows, strict=True)}
+    units = tuple(sorted(found, key=lambda unit: (natural_key(unit.model), unit)))
     items = tuple(sorted({_item(row) for row in rows}, key=lambda item: (natural_key(item.question_id), item.variant_id)))
     orders = tuple(sorted({row.permutation_idx for row in rows}))
     table = _code_table(rows, humans, items)

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evsctl.analysis.drawing import counted, listed
 from evsctl.analysis.measures import BoolArray, FloatArray, IntArray, uniform
 from evsctl.analysis.study import Answers, Humans, Study
+from evsctl.analysis.words import counted, listed
 
 NO_HUMANS = "There are no human answers to these questions in the database; `evsctl survey import-human FILE` reads them."
 NO_OVERLAP = "No model has answers in a language and to a question that there are human answers to."

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure, SubFigure
 
-from evsctl.analysis.style import MM, SMALL_PT, TITLE_PT, wrapped
+from evsctl.analysis.style import MM, PNG_DPI, SMALL_PT, TITLE_PT, wrapped
 
 LINE_MM = SMALL_PT * 1.35 / 72 * 25.4
 TITLE_MM = 7.0
@@ -50,7 +50,7 @@ def new_frame(title: str, notes: Sequence[str], height_mm: float, width_mm: floa
     lines = wrapped(notes, width_mm - 8)
     notes_mm = LINE_MM * len(lines) + 3
     total_mm = TITLE_MM + height_mm + notes_mm
-    figure = Figure(figsize=(width_mm * MM, total_mm * MM), layout="constrained")
+    figure = Figure(figsize=(width_mm * MM, total_mm * MM), dpi=PNG_DPI, layout="constrained")
     _, body, _ = _stacked(figure, [TITLE_MM, height_mm, notes_mm])
     figure.text(4 / width_mm, 1 - 2 / total_mm, title, fontsize=TITLE_PT, fontweight="bold", va="top")
     figure.text(4 / width_mm, 2 / total_mm, "\n".join(lines), fontsize=SMALL_PT, va="bottom", linespacing=1.3, color="#333333")
@@ -60,14 +60,3 @@ def new_frame(title: str, notes: Sequence[str], height_mm: float, width_mm: floa
 def _stacked(whole: Figure | SubFigure, heights_mm: Sequence[float]) -> list[SubFigure]:
     parts = np.asarray(whole.subfigures(len(heights_mm), 1, height_ratios=heights_mm, squeeze=False), dtype=object)
     return list(parts[:, 0])
-
-
-def counted(number: int, singular: str, plural: str = "") -> str:
-    """`1 question`, `2 questions`, `12,345 questions`."""
-    return f"{number:,} {singular if number == 1 else plural or singular + 's'}"
-
-
-def listed(names: Sequence[str], limit: int = 6) -> str:
-    """`a, b, c and 4 more`."""
-    shown = ", ".join(names[:limit])
-    return f"{shown} and {len(names) - limit} more" if len(names) > limit else shown

@@ -90,11 +90,17 @@ def correlations(pairs: Expectations, rows: IntArray, resampler: Resampler) -> C
 
 
 def _pooled(x: FloatArray, y: FloatArray, resampler: Resampler) -> Interval:
+    """Pearson's r over all known (language, question) pairs, resampled by question through sums per question."""
     known = ~np.isnan(x) & ~np.isnan(y)
-    _, question = np.nonzero(known)
-    x, y = x[known], y[known]
-    replicates = np.asarray([correlation(x, y, draw[question]) for draw in resampler.weights])
-    return _interval(float(correlation(x, y)), replicates, resampler, np.asarray(known.any(axis=0)))
+    value = float(correlation(x.ravel(), y.ravel()))
+    # Centred first: the sums of squares below would lose digits otherwise.
+    x, y = (np.where(known, z - z[known].mean(), 0.0) if known.any() else np.zeros(z.shape) for z in (x, y))
+    sums = np.stack([known.sum(axis=0), x.sum(axis=0), y.sum(axis=0), (x * x).sum(axis=0), (y * y).sum(axis=0), (x * y).sum(axis=0)])
+    n, sx, sy, sxx, syy, sxy = (resampler.weights @ sums.T.astype(np.float64)).T
+    n = np.where(n > 0, n, np.nan)
+    spread = (sxx / n - (sx / n) ** 2) * (syy / n - (sy / n) ** 2)
+    replicates = (sxy / n - sx * sy / n**2) / np.sqrt(np.where(spread > 1e-24, spread, np.nan))
+    return _interval(value, replicates, resampler, np.asarray(known.any(axis=0)))
 
 
 def _interval(value: float, replicates: FloatArray, resampler: Resampler, is_used: BoolArray) -> Interval:

@@ -16,6 +16,9 @@ from evsctl.files import PRIVATE_FILE_MODE, make_private_folder, write_atomicall
 def write_drawing(drawing: Drawing, name: str, title: str, out: Path) -> list[Path]:
     """Write `name`.pdf, .png and .csv, and a `name`_<suffix>.csv for each further table; existing files are replaced."""
     files = [out / f"{name}.pdf", out / f"{name}.png"]
+    # Laid out once for both: the layout takes longer than the drawing.
+    drawing.figure.draw_without_rendering()
+    drawing.figure.set_layout_engine("none")
     _write_bytes(files[0], _render(drawing.figure, "pdf", {"Title": title, "Creator": "evsctl", "CreationDate": None}))
     _write_bytes(files[1], _render(drawing.figure, "png", {"Title": title, "Software": None}))
     for suffix, table in drawing.tables.items():

@@ -11,10 +11,12 @@ from matplotlib.lines import Line2D
 
 from evsctl.analysis.bootstrap import Estimate
 from evsctl.analysis.study import Unit
-from evsctl.analysis.style import BASELINE_COLOUR, Look, plain
+from evsctl.analysis.style import BASELINE_COLOUR, PAGE_MM, Look, plain, short
 
 ROW_MM_PER_MODEL = 1.15
 ROW_MM = 2.6
+NAME_WIDTH = 26
+"""Characters of a model's name in legends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +75,16 @@ def baseline(ax: Axes, x: float, label: str) -> None:
 def legend_above(part: SubFigure, styles: Mapping[str, Look]) -> None:
     """The colours and markers, above everything in a part of the figure."""
     handles = [
-        Line2D([], [], marker=look.marker, color=look.colour, markersize=4, linestyle="", label=plain(name, 26))
+        Line2D([], [], marker=look.marker, color=look.colour, markersize=4, linestyle="", label=short(name, NAME_WIDTH))
         for name, look in styles.items()
     ]
-    part.legend(handles=handles, loc="outside upper left", ncols=min(len(handles), 6), handletextpad=0.2, columnspacing=1.2)
+    part.legend(handles=handles, loc="outside upper left", ncols=legend_columns(list(styles)), handletextpad=0.2, columnspacing=1.2)
+
+
+def legend_columns(names: Sequence[str]) -> int:
+    """As many columns as fit the page when every name is as wide as the longest."""
+    entry_mm = 6.5 + 1.45 * max((min(len(name), NAME_WIDTH) for name in names), default=1)
+    return max(1, min(len(names), int((PAGE_MM - 8) / entry_mm)))
 
 
 def estimate_columns(name: str, estimate: Estimate, entries: Sequence[int] | None = None) -> pd.DataFrame:

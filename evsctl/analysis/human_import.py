@@ -18,8 +18,8 @@ SHOWN = 3
 def read_human_parquet(path: Path) -> list[HumanRow]:
     """One row per language, question and answer code, in the order of the file; further columns are ignored.
 
-    Raises InputError naming file, column and what to do: unreadable file, missing or mistyped columns, empty cells (only the two counts may be empty), duplicates,
-    probabilities outside 0..1 or not summing to 1 per language and question.
+    Raises InputError naming file, column and what to do: unreadable file, missing or mistyped columns, empty cells (the two
+    counts may be empty: unknown), duplicates, probabilities outside 0..1 or not summing to 1 per language and question.
     """
     columns = _read_columns(path)
     rows = _typed_rows(path, columns)

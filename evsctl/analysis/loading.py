@@ -8,7 +8,8 @@ import numpy as np
 from evsctl.analysis.arrays import Built, build_answers, build_humans
 from evsctl.analysis.bootstrap import make_resampler
 from evsctl.analysis.prompt_facts import PromptFacts, Wording, prompt_facts, question_clusters
-from evsctl.analysis.study import Answers, LeftOut, Study
+from evsctl.analysis.study import LeftOut, Study
+from evsctl.analysis.words import counted
 from evsctl.db.results import HumanRow, ResultRow
 
 ModelKey = tuple[str, str, bool]
@@ -33,7 +34,9 @@ def load_study(
     chosen = [not row.variant_id and (items == "all" or _wording(row) not in facts.unclean) for row in rows]
     built = _build([row for row, keep in zip(rows, chosen, strict=True) if keep], labels, facts, humans)
     rephrased = _build([row for row in rows if row.variant_id], labels, facts)
-    answers = built.answers if built else None
+    answers = built.answers if built and built.answers.answered.any() else None
+    if rows and answers is None:
+        why_empty = _why_unusable(built, items)
     clusters = np.zeros(0, dtype=np.int64)
     if answers is not None:
         clusters = question_clusters([item.question_id for item in answers.items], facts.texts)
@@ -102,9 +105,11 @@ def _left_out(facts: PromptFacts, items: str, parts: Sequence[Built]) -> LeftOut
     )
 
 
-def questions_answered(answers: Answers) -> Mapping[str, int]:
-    """Language → how many questions the fullest model of it answers."""
-    fullest: dict[str, int] = {}
-    for unit, count in zip(answers.units, answers.answered.sum(axis=1).tolist(), strict=True):
-        fullest[unit.lang] = max(fullest.get(unit.lang, 0), int(count))
-    return fullest
+def _why_unusable(built: Built | None, items: str) -> str:
+    if built is not None:
+        massless = counted(built.massless_prompts, "prompt has", "prompts have")
+        waiting = "; unlabelled scales wait for the questionnaire's order" if built.answers.one_text.any() else ""
+        return f"The results hold no usable answers: {massless} no probabilities{waiting}."
+    if items == "clean":
+        return "`--items clean` leaves no question: every prompt is another question's too or labels fewer than two answers."
+    return "The results are of rephrased prompts only; this figure needs the survey's own."

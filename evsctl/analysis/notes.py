@@ -6,8 +6,8 @@ from itertools import pairwise
 import numpy as np
 
 from evsctl.analysis.bootstrap import DRAWS, MIN_CLUSTERS, Estimate
-from evsctl.analysis.drawing import counted, listed
 from evsctl.analysis.study import Answers, Study
+from evsctl.analysis.words import counted, listed
 
 AVERAGING = "Answers are renormalised per prompt and averaged over option orders, every order alike."
 INTERVALS = f"Intervals: 95% by {DRAWS:,} bootstrap draws of questions; questions that share a prompt are drawn together."
@@ -61,8 +61,8 @@ def weak_mass_note(answers: Answers) -> str:
     """How many prompts put less than half of the next-token mass on valid answers; they are kept."""
     known = answers.counts & ~np.isnan(answers.p_valid)
     n_weak = int((known & (np.nan_to_num(answers.p_valid, nan=1.0) < LOW_MASS)).sum())
-    n_all = counted(int(known.sum()), "answered prompt")
-    return f"{n_weak:,} of {n_all} put less than {LOW_MASS:.0%} of the next-token mass on valid answers; they are kept."
+    n_all = int(known.sum())
+    return f"{n_weak:,} of {n_all:,} answered prompts put less than {LOW_MASS:.0%} of the next-token mass on valid answers; they are kept."
 
 
 def interval_note(*estimates: Estimate) -> str:

@@ -97,8 +97,8 @@ class Answers:
 
     @property
     def models(self) -> tuple[str, ...]:
-        """The models, sorted."""
-        return tuple(sorted({unit.model for unit in self.units}))
+        """The models, in the order of the units."""
+        return tuple(dict.fromkeys(unit.model for unit in self.units))
 
     @property
     def langs(self) -> tuple[str, ...]:

@@ -83,6 +83,12 @@ def plain(text: str, width: int) -> str:
     return drawable if len(drawable) <= width else drawable[: width - 1].rstrip() + "…"
 
 
+def short(name: str, width: int) -> str:
+    """A model's name in at most `width` characters: the middle goes, for its ends tell models apart."""
+    whole = plain(name, 10_000)
+    return whole if len(whole) <= width else f"{whole[: width // 2]}…{whole[len(whole) - (width - width // 2 - 1) :]}"
+
+
 def wrapped(sentences: Sequence[str], width_mm: float, size_pt: float = SMALL_PT) -> list[str]:
     """Sentences as lines that fit `width_mm`: DejaVu Sans is about 0.53 em wide on average."""
     characters = int(width_mm / 25.4 * 72 / (0.53 * size_pt))
