@@ -51,7 +51,9 @@ def rate(per_second: float | None) -> str:
 
 
 def walltime(minutes: int) -> str:
-    """A time limit: `4h`, `1h30`, `30m`, `2d`, `1d12h`."""
+    """A time limit: `4h`, `1h30`, `30m`, `2d`, `1d12h`; 0 is `no limit`."""
+    if minutes <= 0:
+        return "no limit"
     days, rest = divmod(minutes, 24 * 60)
     hours, left = divmod(rest, 60)
     if days:

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from evsctl.db.ledger import Submission
 from evsctl.db.progress import ModelProgress
-from evsctl.jobs.types import ACTIVE_STATES, COMPLETING, DONE, IDLE, PENDING, RUNNING, UNKNOWN, Advice, JobOutcome, JobRequest
+from evsctl.jobs.attempts import request_from_json
+from evsctl.jobs.types import ACTIVE_STATES, COMPLETING, DONE, IDLE, PENDING, RUNNING, UNKNOWN, Advice, JobOutcome
 from evsctl.journal.claim import STILL_SECONDS
 from evsctl.journal.heartbeat import Heartbeat
 from evsctl.status.snapshot import AttemptRow, ModelRow
@@ -133,7 +133,7 @@ def _situation(
         slurm_reachable=facts.slurm_reachable,
         attempts=len(facts.submissions),
         advice=facts.advice,
-        previous=request_of(facts.submissions[-1].request) if facts.submissions else None,
+        previous=request_from_json(facts.submissions[-1].request) if facts.submissions else None,
     )
 
 
@@ -178,7 +178,7 @@ def _detail(outcome: JobOutcome | None, live: Heartbeat | None, state: str) -> s
 
 
 def _attempt(item: Submission, outcome: JobOutcome | None) -> AttemptRow:
-    request = request_of(item.request)
+    request = request_from_json(item.request)
     return AttemptRow(
         attempt=item.attempt,
         job_id=item.job_id,
@@ -195,13 +195,6 @@ def _attempt(item: Submission, outcome: JobOutcome | None) -> AttemptRow:
         log_path=item.log_path,
         gpus=request.gpus,
     )
-
-
-def request_of(stored: Mapping[str, Any]) -> JobRequest:
-    """The request as the ledger stored it; keys of another version are passed over."""
-    names = JobRequest.__dataclass_fields__
-    values = {name: tuple(value) if isinstance(value, list) else value for name, value in stored.items() if name in names}
-    return JobRequest(**({"memory_gb": 0, "walltime_minutes": 0} | values))
 
 
 def _largest(*values: float | None) -> float | None:

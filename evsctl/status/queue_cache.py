@@ -9,7 +9,7 @@ import shutil
 import socket
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -91,7 +91,8 @@ class QueueCache:
             yield mine
         finally:
             if mine:
-                flag.unlink(missing_ok=True)
+                with suppress(OSError):
+                    flag.unlink()
 
 
 def _raise_flag(flag: Path) -> bool:
@@ -133,5 +134,6 @@ def _cluster_key(environ: Mapping[str, str]) -> str:
     except OSError:
         named = None
     cluster = named.group(1) if named else re.sub(r"\d+", "", socket.gethostname())
-    parts = (cluster, environ.get("SLURM_CONF", ""), environ.get("SLURM_CLUSTERS", ""), shutil.which("squeue", path=environ.get("PATH")) or "")
-    return hashlib.sha256("\0".join((getpass.getuser(), *parts)).encode()).hexdigest()[:12]
+    squeue = shutil.which("squeue", path=environ.get("PATH")) or ""
+    parts = (getpass.getuser(), cluster, environ.get("SLURM_CONF", ""), environ.get("SLURM_CLUSTERS", ""), squeue)
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]

@@ -5,9 +5,7 @@ from typing import Any
 
 SCHEMA = 1
 
-MODEL_KEYS = tuple(
-    "model_id hub_id family total done failed percent rate_per_s eta_s state detail job_id attempt next_action".split()
-)
+MODEL_KEYS = tuple("model_id hub_id family total done failed percent rate_per_s eta_s state detail job_id attempt next_action".split())
 """What `evsctl status --json` says of each model, in this order."""
 
 

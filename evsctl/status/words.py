@@ -122,7 +122,8 @@ def _resubmit(now: Situation) -> str:
     if now.attempts == 0 or now.state == CANCELLED or now.advice is None or now.previous is None:
         return "s submit"
     changes = request_changes(now.previous, now.advice.request)
-    return f"s: {', '.join(changes)}" if changes else "s: the same again"
+    same = "the rest" if now.state == IDLE else "the same again"
+    return f"s: {', '.join(changes) or same}"
 
 
 def request_changes(before: JobRequest, after: JobRequest) -> list[str]:
@@ -147,5 +148,7 @@ def clock_time(moment: float, now: float) -> str:
 
 
 def time_use(elapsed_s: float | None, limit_minutes: int) -> str:
-    """`1h12 of 4h`."""
-    return f"{span(elapsed_s)} of {walltime(limit_minutes)}" if elapsed_s is not None else walltime(limit_minutes)
+    """`1h12 of 4h`; `4h asked` before it starts; `1h12` where there is no limit."""
+    if elapsed_s is None:
+        return f"{walltime(limit_minutes)} asked"
+    return f"{span(elapsed_s)} of {walltime(limit_minutes)}" if limit_minutes else span(elapsed_s)

@@ -17,11 +17,11 @@ def run_dashboard(settings: Settings, *, read_only: bool = False, low_bandwidth:
     if low_bandwidth:
         spare_the_wire(os.environ)
     # Textual reads its environment once, when it is first imported: only now.
-    from evsctl.tui.backstage import open_study
     from evsctl.tui.dashboard import Dashboard
+    from evsctl.tui.study import open_study
 
     backstage = open_study(settings, read_only=read_only)
-    message = Dashboard(backstage, ascii_only=ascii_only).run(mouse=not low_bandwidth)
+    message = Dashboard(backstage, ascii_only=ascii_only, place=backstage.place).run(mouse=not low_bandwidth)
     if message:
         os.write(1, f"{message}\n".encode())
 

@@ -1,12 +1,12 @@
 """The Textual app: wires the collector's thread, the screens and the keys together."""
 
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, on
 from textual.app import App
 from textual.binding import Binding, BindingType
+from textual.geometry import Size
 
 from evsctl.status.faces import plain
 from evsctl.status.snapshot import ModelRow, Snapshot
@@ -42,20 +42,30 @@ class Dashboard(App[str]):
         Binding("ctrl+q", "leave", "quit from anywhere", show=False, priority=True),
     ]
 
-    def __init__(self, backstage: Backstage, *, ascii_only: bool = False, place: str = "the database", look_seconds: float = LOOK_SECONDS) -> None:
+    def __init__(
+        self, backstage: Backstage, *, ascii_only: bool = False, place: str = "the database", look_seconds: float = LOOK_SECONDS
+    ) -> None:
         super().__init__()
         self.theme = "ansi-dark"
         self.backstage = backstage
         self.ascii_only = ascii_only
         self.place = place
         self.snapshot: Snapshot | None = None
+        self.look_fault = ""
+        """Why the newest look failed; the snapshot is then older than it."""
         self.background = Background(self)
+        self._is_forced = False
+        self.said: list[str] = []
+        """Every remark made, oldest first."""
         self._look_seconds = look_seconds
 
+    def get_default_screen(self) -> ModelsScreen:
+        """The Models screen lies below all others."""
+        return ModelsScreen()
+
     def on_mount(self) -> None:
-        """Show the Models screen and begin to look."""
-        self.push_screen(ModelsScreen())
-        self._mind_size()
+        """Begin to look."""
+        self._mind_size(self.size)
         self.set_interval(self._look_seconds, self.refresh_now)
         self.refresh_now()
 
@@ -64,20 +74,41 @@ class Dashboard(App[str]):
     def refresh_now(self, force: bool = False) -> None:
         """Look at files and database, and ask SLURM beside it when that is due or `force`d."""
         self._look()
-        self.background.run("poll", lambda: self.backstage.poll(force=force), lambda _: self._look(), self.say_fault)
+        self._is_forced = self._is_forced or force
+        if not self.background.is_busy("poll"):
+            forced, self._is_forced = self._is_forced, False
+            self.background.run("poll", lambda: self.backstage.poll(force=forced), self._polled, self.say_fault)
+
+    def _polled(self, _: None) -> None:
+        if self._is_forced:  # asked for while SLURM was still being asked: that answer may be too old
+            self.refresh_now()
+        else:
+            self._look()
 
     def _look(self) -> None:
-        self.background.run("look", self.backstage.look, self._take, self.say_fault)
+        self.background.run("look", self.backstage.look, self._take, self._look_failed)
 
     def _take(self, snapshot: Snapshot) -> None:
-        self.snapshot = snapshot
+        self.snapshot, self.look_fault = snapshot, ""
+        self._show()
+
+    def _look_failed(self, sentence: str) -> None:
+        self.look_fault = f"Could not look: {sentence}"
+        self._show()
+
+    def _show(self) -> None:
+        snapshot = self.snapshot
         for screen in self.screen_stack:
             if isinstance(screen, StudyScreen) and screen.is_current:
                 screen.show(snapshot)
 
     def fetch_tail(self, path: str, then: "Callable[[str, tuple[str, ...]], None]") -> None:
         """Read the end of a log."""
-        self.background.run("tail", lambda: tuple(self.backstage.tail(Path(path), TAIL_LINES)), lambda tail: then(path, tail), lambda _: None)
+
+        def work() -> tuple[str, ...]:
+            return tuple(self.backstage.tail(Path(path), TAIL_LINES))
+
+        self.background.run("tail", work, lambda tail: then(path, tail), lambda _: None)
 
     @on(Finished)
     def _finished(self, message: Finished) -> None:
@@ -87,10 +118,12 @@ class Dashboard(App[str]):
 
     def say(self, sentence: str) -> None:
         """A passing remark."""
+        self.said.append(sentence)
         self.notify(plain(sentence, self.ascii_only), timeout=6, markup=False)
 
     def say_fault(self, sentence: str) -> None:
         """A passing remark on something that failed."""
+        self.said.append(sentence)
         self.notify(plain(sentence, self.ascii_only), severity="warning", timeout=10, markup=False)
 
     # -- screens
@@ -125,7 +158,8 @@ class Dashboard(App[str]):
         if row.state not in ("pending", "running", "completing") or not row.job_id:
             self.say(f"{row.model_id} has no job in the queue.")
             return
-        self.push_screen(ConfirmScreen(cancel_question(row, time.time()), f"cancel job {row.job_id}"), lambda yes: self._cancel(row) if yes else None)
+        question = ConfirmScreen(cancel_question(row), f"cancel job {row.job_id}")
+        self.push_screen(question, lambda yes: self._cancel(row) if yes else None)
 
     def _cancel(self, row: ModelRow) -> None:
         self.background.run(
@@ -145,13 +179,13 @@ class Dashboard(App[str]):
 
     def on_resize(self, event: events.Resize) -> None:
         """A terminal too small for anything gets one sentence."""
-        self._mind_size()
+        self._mind_size(event.size)
 
-    def _mind_size(self) -> None:
+    def _mind_size(self, size: Size) -> None:
         small = isinstance(self.screen, SmallScreen)
-        if is_too_small(self.size) and not small:
+        if is_too_small(size) and not small:
             self.push_screen(SmallScreen())
-        elif small and not is_too_small(self.size):
+        elif small and not is_too_small(size):
             self.pop_screen()
 
     def action_leave(self) -> None:

@@ -1,12 +1,13 @@
 """What is said when the dashboard closes; pure."""
 
 from evsctl.jobs.types import ACTIVE_STATES
+from evsctl.status.order import in_order
 from evsctl.status.snapshot import Snapshot
 
 
 def farewell(snapshot: Snapshot | None) -> str:
     """Which jobs run on, and how to see them again."""
-    rows = [row for row in snapshot.models if row.state in ACTIVE_STATES and row.job_id] if snapshot else []
+    rows = [row for row in in_order(snapshot.models) if row.state in ACTIVE_STATES and row.job_id] if snapshot else []
     if not rows:
         return "No job is in the queue." if snapshot else ""
     names = ", ".join(f"{row.model_id} ({row.state}, job {row.job_id})" for row in rows[:6])

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from rich.console import Console
 from rich.text import Text
 
 from evsctl.jobs.display import shell_line
@@ -44,19 +45,21 @@ def plan_title(plan: "SubmissionPlan") -> str:
     """`gemma3_27b_pt · attempt 3 · 15,872 prompts left · bf16 · up to 8 GPU-h`."""
     request = plan.advice.request
     hours = request.walltime_minutes / 60 * max(1, request.gpus)
-    return f"{plan.model_id} · attempt {plan.attempt} · {plan.pending:,} prompts left · {plan.dtype} · up to {hours:g} GPU-h"
+    cost = f" · up to {hours:g} GPU-h" if hours else " · on this machine"
+    return f"{plan.model_id} · attempt {plan.attempt} · {plan.pending:,} prompts left · {plan.dtype}{cost}"
 
 
 def plan_table(before: JobRequest | None, now: JobRequest, reasons: dict[str, str], width: int) -> list[Text]:
     """One line per part of the request; what changes is bold, `same` where it does not."""
-    rows = [(word, show(before, name) if before else "-", show(now, name), reasons.get(name, "")) for word, name in _FIELDS if _is_told(before, now, name)]
+    told = [(word, name) for word, name in _FIELDS if _is_told(before, now, name)]
+    rows = [(word, show(before, name), show(now, name), reasons.get(name, "")) for word, name in told]
     first = max([len(row[1]) for row in rows] + [9]) + 2
     second = max([len(row[2]) for row in rows] + [5]) + 2
     room = max(20, width - 15 - first - second)
     lines = [Text(f" {'':<12} {'last time':<{first}}{'now':<{second}}why", style="dim")]
     for word, old, new, reason in rows:
         changed = before is not None and old != new
-        why = Text(reason).wrap(_console(room), room) if reason else [Text()]
+        why = Text(reason).wrap(Console(width=room), room) if reason else [Text()]
         line = Text(f" {word:<12} {old:<{first}}")
         line.append(f"{new:<{second}}", style="bold" if changed else "")
         lines.append(line + why[0])
@@ -72,26 +75,21 @@ def show(request: JobRequest | None, name: str) -> str:
     if name == "memory_gb":
         return f"{value}G"
     if name == "walltime_minutes":
-        return request.walltime
+        return request.walltime if value else "no limit"
     if isinstance(value, tuple):
         return ",".join(value) or "-"
     return str(value) if value not in (None, "") else "-"
 
 
 def _is_told(before: JobRequest | None, now: JobRequest, name: str) -> bool:
+    """The four that matter always; the others where they are set or have changed."""
     if name in _ALWAYS:
         return True
-    value = getattr(now, name)
-    return bool(value) and (name == "exclude" or before is None or getattr(before, name) != value) or (before is not None and getattr(before, name) != value)
+    changed = before is not None and getattr(before, name) != getattr(now, name)
+    return changed or (bool(getattr(now, name)) and (name == "exclude" or before is None))
 
 
 def _wrapped(text: str, width: int, style: str) -> list[Text]:
     room = max(20, width - 2)
-    lines = Text(text).wrap(_console(room), room)
+    lines = Text(text).wrap(Console(width=room), room)
     return [Text(" " + line.plain.rstrip(), style=style) for line in lines]
-
-
-def _console(width: int):  # type: ignore[no-untyped-def]
-    from rich.console import Console
-
-    return Console(width=width)

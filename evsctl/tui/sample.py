@@ -21,7 +21,9 @@ SAMPLE_LOG = (
 )
 
 
-def attempt(number: int, job_id: str, state: str, memory_gb: int, minutes: int, constraint: str, detail: str = "", hours: float = 0.0) -> AttemptRow:
+def attempt(
+    number: int, job_id: str, state: str, memory_gb: int, minutes: int, constraint: str, detail: str = "", hours: float = 0.0
+) -> AttemptRow:
     """One attempt of the sample."""
     return AttemptRow(
         attempt=number,

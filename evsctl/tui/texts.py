@@ -64,8 +64,8 @@ def keys_line(keys: Iterable[tuple[str, str]], width: int, ascii_only: bool = Fa
     return text
 
 
-def detail_title(row: ModelRow) -> str:
-    """`eurollm22b · job 52554809 · gpu042 h100 · 1h12 of 4h · 61 of 96 GB`."""
+def detail_parts(row: ModelRow) -> list[str]:
+    """`eurollm22b`, `job 52554809`, `gpu042 h100`, `1h12 of 4h`, `61 of 96 GB`."""
     parts = [row.model_id]
     if row.job_id:
         parts.append(f"job {row.job_id}")
@@ -73,11 +73,20 @@ def detail_title(row: ModelRow) -> str:
     last = row.attempts[-1] if row.attempts else None
     if place:
         parts.append(place)
-    if last is not None and last.walltime_minutes:
+    if last is not None and (last.walltime_minutes or row.elapsed_seconds):
         parts.append(time_use(row.elapsed_seconds, last.walltime_minutes))
     if last is not None and last.memory_gb:
         parts.append(f"{row.peak_memory_gb:.0f} of {last.memory_gb} GB" if row.peak_memory_gb else f"{last.memory_gb} GB asked")
-    return " · ".join(parts)
+    return parts
+
+
+def detail_head(row: ModelRow, width: int, ascii_only: bool = False) -> list[Text]:
+    """The parts as a titled line; what does not fit into it stands below."""
+    parts, below = detail_parts(row), []
+    while len(parts) > 1 and len(" · ".join(parts)) > width - 4:
+        below.insert(0, parts.pop())
+    lines = [rule(" · ".join(parts), width, ascii_only)]
+    return [*lines, Text(plain(f" {' · '.join(below)}", ascii_only))] if below else lines
 
 
 def detail_facts(row: ModelRow) -> list[str]:
@@ -121,7 +130,7 @@ def detail(row: ModelRow | None, tail: Sequence[str], width: int, height: int, a
     """The part that follows the cursor: title, facts, attempts, and the last lines of the log in the rest of the height."""
     if row is None or height <= 0:
         return []
-    lines = [rule(detail_title(row), width, ascii_only)]
+    lines = detail_head(row, width, ascii_only)
     lines += [Text(plain(f" {fact}", ascii_only)) for fact in detail_facts(row)]
     spare = height - len(lines) - (min(len(tail), 6) + 1 if tail else 0)
     history = [line for item in row.attempts for line in attempt_lines(item, width, ascii_only)]
@@ -145,7 +154,7 @@ def family_detail(members: Sequence[ModelRow], family: str, width: int, height: 
     return lines[:height]
 
 
-def cancel_question(row: ModelRow, now: float) -> list[str]:
+def cancel_question(row: ModelRow) -> list[str]:
     """What a cancellation would do, in numbers."""
     lines = [f"Cancel job {row.job_id} of {row.model_id}?", ""]
     if row.state == "pending":

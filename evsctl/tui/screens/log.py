@@ -6,16 +6,15 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.timer import Timer
-from textual.widgets import Log
 
 from evsctl.jobs.logs import LogFollower, read_tail
 from evsctl.status.faces import plain
 from evsctl.status.snapshot import Snapshot
 from evsctl.tui.screens.base import StudyScreen
-from evsctl.tui.texts import detail_title, rule
+from evsctl.tui.texts import detail_head
+from evsctl.tui.widgets.log_view import KEPT_LINES, LogView
 from evsctl.tui.widgets.quiet_lines import QuietLines
 
-KEPT_LINES = 2_000
 FOLLOW_SECONDS = 1.0
 
 
@@ -29,6 +28,8 @@ class LogScreen(StudyScreen):
         Binding("home,g", "home", "beginning"),
         Binding("down,j", "scroll(1)", "down", show=False),
         Binding("up,k", "scroll(-1)", "up", show=False),
+        Binding("right", "shift(1)", "right", show=False),
+        Binding("left", "shift(-1)", "left", show=False),
         Binding("escape,q", "app.pop_screen", "back"),
     ]
 
@@ -43,7 +44,7 @@ class LogScreen(StudyScreen):
     def body(self) -> ComposeResult:
         """A title and the lines."""
         yield self.title_line
-        self.lines = Log(max_lines=KEPT_LINES, id="log")
+        self.lines = LogView(id="log")
         yield self.lines
 
     def on_mount(self) -> None:
@@ -71,14 +72,14 @@ class LogScreen(StudyScreen):
         if row is None:
             return
         width = self.study.size.width
-        self.title_line.show([rule(detail_title(row), width, self.ascii_only)])
+        self.title_line.show(detail_head(row, width, self.ascii_only)[:1])
         path = Path(row.log_path) if row.log_path else None
         if path != self._path:
             self._path, self._follower = path, None
             self.lines.clear()
         if path is None:
             self.lines.clear()
-            self.lines.write_line(plain(_no_log(row.state, row.job_id), self.ascii_only))
+            self.lines.add([plain(_no_log(row.state, row.job_id), self.ascii_only)])
 
     def _poll(self) -> None:
         if self._path is not None and self.is_attached:
@@ -99,7 +100,7 @@ class LogScreen(StudyScreen):
             return
         self._follower = follower
         if lines:
-            self.lines.write_lines([plain(line, self.ascii_only) for line in lines])
+            self.lines.add([plain(line, self.ascii_only) for line in lines])
 
     def action_end(self) -> None:
         """Follow the newest line again."""
@@ -113,10 +114,12 @@ class LogScreen(StudyScreen):
         """Move by a line."""
         self.lines.scroll_relative(y=by, animate=False)
 
+    def action_shift(self, steps: int) -> None:
+        """Read the rest of long lines."""
+        self.lines.shift(steps)
+
 
 def _no_log(state: str, job_id: str | None) -> str:
     if state == "pending":
         return f"Job {job_id} has not started: its log begins when it does."
     return "No job of this model has written a log yet."
-
-

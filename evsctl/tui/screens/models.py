@@ -1,5 +1,6 @@
 """The Models screen: what needs a person on top, and what to do about it."""
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from rich.text import Text
@@ -84,13 +85,17 @@ class ModelsScreen(StudyScreen):
         face = f"Reading {self.study.place} …" if snapshot is None else empty_sentence(snapshot)
         lines = self._lines(snapshot) if snapshot is not None and not face else ()
         if not face and not lines:
-            face = "No model needs you." if self._faults_only and not self._query else f"No model matches '{self._query}'. esc clears the filter."
+            face = f"No model matches '{self._query}'. esc clears the filter." if self._query else "No model needs you. esc shows all."
+        told = (self.study.look_fault,) if self.study.look_fault else ()
+        self._show_faults(told + (snapshot.errors if snapshot and snapshot.models else ()))
         self._show_face(face)
         self._show_table(snapshot, lines)
-        faults = snapshot.errors if snapshot else ()
-        self.faults.display = bool(faults)
-        self.faults.show([Text(plain(f" ⚠ {faults[0]}" + (f"  (+{len(faults) - 1})" if len(faults) > 1 else ""), self.ascii_only), style="yellow")] if faults else [])
         self._follow()
+
+    def _show_faults(self, faults: Sequence[str]) -> None:
+        more = f"  (+{len(faults) - 1})" if len(faults) > 1 else ""
+        self.faults.display = bool(faults)
+        self.faults.show([Text(plain(f" ⚠ {faults[0]}{more}", self.ascii_only), style="yellow")] if faults else [])
 
     def _show_face(self, face: str) -> None:
         self.face.display = bool(face)
@@ -105,12 +110,13 @@ class ModelsScreen(StudyScreen):
         self.title_line.show([Text(" " * MARGIN) + titles(layout)])
         self.table.show(lines, layout)
         self.table.styles.max_height = max(3, self._room_for_table)
-        self.sums.show([Text(), Text(plain(f" {totals_line(snapshot, self._left_width - 2)}", self.ascii_only))] if snapshot and lines else [])
+        sums = f" {totals_line(snapshot, self._left_width - 2)}" if snapshot and lines else ""
+        self.sums.show([Text(), Text(plain(sums, self.ascii_only))])
 
     @property
     def _left_width(self) -> int:
         width = self.study.size.width
-        return width * 13 // 20 if width >= SIDE_BY_SIDE else width
+        return width * 6 // 10 if width >= SIDE_BY_SIDE else width
 
     @property
     def _room_for_table(self) -> int:

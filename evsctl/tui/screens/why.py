@@ -11,7 +11,7 @@ from textual.widgets import Static
 from evsctl.status.faces import plain
 from evsctl.status.snapshot import ModelRow, Snapshot
 from evsctl.tui.screens.base import StudyScreen
-from evsctl.tui.texts import attempt_lines, detail_facts, detail_title, rule
+from evsctl.tui.texts import attempt_lines, detail_facts, detail_head
 
 
 class WhyScreen(StudyScreen):
@@ -64,7 +64,7 @@ class WhyScreen(StudyScreen):
 
 def why_text(row: ModelRow, width: int, ascii_only: bool = False) -> Text:
     """Why the model stands where it stands."""
-    lines = [rule(detail_title(row), width, ascii_only), Text()]
+    lines = [*detail_head(row, width, ascii_only), Text()]
     lines.append(Text(plain(f" {row.model_id} is {row.state}" + (f": {row.detail}" if row.detail else "."), ascii_only)))
     lines += [Text(plain(f" {fact}", ascii_only)) for fact in detail_facts(row) if fact != row.detail]
     lines += [Text(plain(f" next: {row.next_action or 'nothing to do'}", ascii_only), style="bold"), Text()]
