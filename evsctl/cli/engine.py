@@ -67,6 +67,8 @@ def run(
     from evsctl.engine.signals import install
 
     install()
+    # Threads that spin while they wait stall each other for seconds where cores are shared; read when torch is loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     _log_to_stderr()
     if len(model_ids) > 1 and (manifest_path or model_path or new_id):
         raise InputError("--manifest, --model-path and --as are of one model.", "Give one MODEL with them.")
@@ -211,18 +213,31 @@ def worst(codes: list[ExitCode]) -> ExitCode:
 @click.option("--model-path")
 @click.option("--dtype", type=click.Choice(DTYPES))
 @click.option("--prompts", type=click.IntRange(min=1), default=200, show_default=True)
+@click.option("--threads", type=click.IntRange(min=1), help="CPU threads")
 @db_option
 @json_option
 def check(
-    model_id: str, manifest_path: Path | None, model_path: str | None, dtype: str | None, prompts: int, db: str | None, as_json: bool
+    model_id: str,
+    manifest_path: Path | None,
+    model_path: str | None,
+    dtype: str | None,
+    prompts: int,
+    threads: int | None,
+    db: str | None,
+    as_json: bool,
 ) -> int:
     """Compare the engine with the plain one-prompt forward: differences of log-probabilities and flipped answers."""
     from dataclasses import asdict
 
     from evsctl.engine.check import check_model
 
+    _log_to_stderr()
+    if manifest_path is None and (written := Study.here(db).runs.model(model_id).manifests()):
+        manifest_path = written[0]
     work = _work(model_id, manifest_path, model_path, dtype, (), (), None, db, in_job=False)
-    report = check_model(manifest=work.manifest, model_path=work.model_path, prompts=prompts)
+    report = check_model(
+        manifest_path=work.manifest_path, model_path=work.model_path, identity=work.manifest.identity, prompts=prompts, threads=threads
+    )
     if as_json:
         print_json(asdict(report))
     else:
