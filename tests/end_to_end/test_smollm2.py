@@ -45,8 +45,9 @@ def populated_study(folder: Path, weights: Path, backend: str) -> Path:
 
 
 def row_of(study: Path, env: dict[str, str]) -> dict[str, Any]:
-    data = evsctl("status", "--json", cwd=study, env=env).data
-    found: dict[str, Any] = next(row for row in data["models"] if row["model_id"] == MODEL)
+    done = evsctl("status", "--json", cwd=study, env=env)
+    assert done.out, done.err
+    found: dict[str, Any] = next(row for row in done.data["models"] if row["model_id"] == MODEL)
     return found
 
 

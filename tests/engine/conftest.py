@@ -3,9 +3,16 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 from tests.engine.factories import Study, a_model, a_study, a_survey
 from tests.weights import WeightsUnavailableError, smollm2_folder
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    """Tiny matrices gain nothing from threads, and lose much where tests run beside each other."""
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")
