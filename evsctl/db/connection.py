@@ -10,7 +10,7 @@ from typing import Self
 from sqlalchemy import Connection, Engine, inspect
 
 from evsctl.db.adopt import AdoptionReport, adopt_field_database
-from evsctl.db.engines import BUSY_SECONDS, WRITES, may_write, plain_error, server_engine, sqlite_connection, sqlite_engine
+from evsctl.db.engines import BUSY_SECONDS, WRITES, may_write, reading_mode, server_engine, sqlite_engine
 from evsctl.db.lease import Lease, acquire_lease
 from evsctl.db.schema import FIELD
 from evsctl.db.steps import LATEST, apply_steps, create_field_tables, current_step, missing_from_field
@@ -103,6 +103,8 @@ def open_database(location: DatabaseLocation, *, write: bool = False, create: bo
             step = current_step(conn)
             if not (create and not tables):
                 _check_tables(conn, location, step)
+            if write and step:
+                _leave_wal(conn)
         database = Database(location, engine, read_only=not write, step=step)
         if write and step != LATEST:
             _prepare(database, create, busy_seconds)
@@ -132,34 +134,9 @@ def _create_file(path: Path) -> None:
 
 
 def _reading_engine(location: DatabaseLocation, busy_seconds: float) -> Engine:
-    """Read and write where one may (a crashed writer's journal can be rolled back then), statements only reading."""
-    path = location.path
-    if path is None:
+    if location.path is None:
         return server_engine(location, query_only=True)
-    query = "mode=rw" if may_write(path) else "mode=ro"
-    if query == "mode=ro" and not _opens(location, query, busy_seconds):
-        # A WAL database in a folder that is not ours: without a log there is nothing that a plain look would miss.
-        wal = path.with_name(path.name + "-wal")
-        if not wal.exists() or wal.stat().st_size == 0:
-            query = "mode=ro&immutable=1"
-    return sqlite_engine(location, query, query_only=True, busy_seconds=busy_seconds)
-
-
-def _opens(location: DatabaseLocation, query: str, busy_seconds: float) -> bool:
-    import sqlite3
-
-    assert location.path is not None
-    try:
-        conn = sqlite_connection(location.path, query, busy_seconds)
-        try:
-            conn.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        finally:
-            conn.close()
-    except sqlite3.OperationalError as error:
-        return (error.sqlite_errorcode & 0xFF) != sqlite3.SQLITE_CANTOPEN
-    except sqlite3.Error:
-        return True
-    return True
+    return sqlite_engine(location, reading_mode(location, busy_seconds), query_only=True, busy_seconds=busy_seconds)
 
 
 def _writing_engine(location: DatabaseLocation, busy_seconds: float) -> Engine:
@@ -171,6 +148,15 @@ def _writing_engine(location: DatabaseLocation, busy_seconds: float) -> Engine:
             f"{location.display} cannot be written.", "Check who owns the file and its folder; reading commands still work."
         )
     return sqlite_engine(location, "mode=rw", query_only=False, busy_seconds=busy_seconds)
+
+
+def _leave_wal(conn: Connection) -> None:
+    """Another tool may have put the file back into WAL, which cluster file systems do not carry."""
+    if conn.dialect.name == "sqlite" and conn.exec_driver_sql("PRAGMA journal_mode").scalar_one() == "wal":
+        conn.rollback()
+        raw = conn.connection.dbapi_connection
+        assert raw is not None
+        raw.cursor().execute("PRAGMA journal_mode=DELETE")
 
 
 def _check_tables(conn: Connection, location: DatabaseLocation, step: int) -> None:
@@ -196,6 +182,3 @@ def _prepare(database: Database, create: bool, busy_seconds: float) -> None:
                     create_field_tables(conn)
                 apply_steps(conn)
     database.step = LATEST
-
-
-__all__ = ["Database", "open_database", "plain_error"]

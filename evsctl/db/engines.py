@@ -3,6 +3,7 @@
 import os
 import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -27,6 +28,39 @@ def sqlite_connection(path: Path, query: str, busy_seconds: float) -> sqlite3.Co
     )
     conn.execute("PRAGMA foreign_keys=ON")
     return conn
+
+
+def reading_mode(location: DatabaseLocation, busy_seconds: float) -> str:
+    """How a SQLite file is opened for reading, as the query of its URI.
+
+    With write permission where there is one, since only so a crashed writer's journal is rolled back; but a WAL
+    database, which is the field's, never: closing it would write. One in a folder that cannot be written is opened as
+    unchangeable, which misses nothing while there is no log beside it.
+    """
+    path = location.path
+    assert path is not None
+    mode, code = _look(location, path, busy_seconds)
+    if may_write(path) and mode != "wal":
+        return "mode=rw"
+    logs = [path.with_name(path.name + ending) for ending in ("-wal", "-journal")]
+    unshared = code & 0xFF in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
+    if unshared and not any(log.exists() and log.stat().st_size for log in logs):
+        return "mode=ro&immutable=1"
+    return "mode=ro"
+
+
+def _look(location: DatabaseLocation, path: Path, busy_seconds: float) -> tuple[str, int]:
+    """The journal mode of a file, and the code of the error that hid it; raises DatabaseError where it is locked for long."""
+    try:
+        with closing(sqlite_connection(path, "mode=ro", busy_seconds)) as conn:
+            mode = str(conn.execute("PRAGMA journal_mode").fetchone()[0])
+            conn.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            return mode, 0
+    except sqlite3.Error as error:
+        code = getattr(error, "sqlite_errorcode", 0) or 0
+        if code & 0xFF == sqlite3.SQLITE_BUSY:
+            raise _sqlite_error(error, location) or error from error
+        return "", code
 
 
 def sqlite_engine(location: DatabaseLocation, query: str, *, query_only: bool, busy_seconds: float) -> Engine:
