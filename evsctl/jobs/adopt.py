@@ -2,6 +2,7 @@
 
 import getpass
 import time
+from typing import Any
 
 from evsctl.db.connection import Database
 from evsctl.db.ledger import Submission, list_submissions, record_submission
@@ -11,6 +12,7 @@ from evsctl.jobs.outcomes import ledger_backend
 from evsctl.jobs.types import HistoryRow, JobPort, QueueRow
 from evsctl.journal.paths import RunsFolder
 from evsctl.models.registry import Registry
+from evsctl.models.spec import ModelSpec
 from evsctl.settings import Settings
 
 
@@ -27,8 +29,6 @@ def adopt_job(db: Database, settings: Settings, registry: Registry, port: JobPor
     row = row or next((r for r in port.history((job_id,)) if r.job_id == job_id and not r.step), None)
     if row is None:
         raise InputError(f"Neither queue nor accounting knows a job {job_id}.", "Check the number with `squeue --me`.")
-    minutes = int((row.time_limit_seconds or 0) // 60)
-    memory = int(row.requested_memory_gb or 0) if isinstance(row, HistoryRow) else 0
     submission = Submission(
         submission_id=None,
         model_id=model_id,
@@ -38,7 +38,7 @@ def adopt_job(db: Database, settings: Settings, registry: Registry, port: JobPor
         submitted_at=row.start_time or time.time(),
         job_name=row.name if isinstance(row, QueueRow) else "",
         argv=(),
-        request={"memory_gb": memory, "walltime_minutes": minutes, "gpus": spec.gpus, "constraint": spec.constraint},
+        request=_request_of(row, spec),
         reasons={"adopted": f"by {getpass.getuser()}"},
         inputs={},
         manifest="",
@@ -50,3 +50,10 @@ def adopt_job(db: Database, settings: Settings, registry: Registry, port: JobPor
     )
     record_submission(db, submission)
     return submission
+
+
+def _request_of(row: QueueRow | HistoryRow, spec: ModelSpec) -> dict[str, Any]:
+    """What is known of the request; memory only accounting tells."""
+    memory = int(row.requested_memory_gb or 0) if isinstance(row, HistoryRow) else 0
+    minutes = int((row.time_limit_seconds or 0) // 60)
+    return {"memory_gb": memory, "walltime_minutes": minutes, "gpus": spec.gpus, "constraint": spec.constraint}

@@ -41,7 +41,7 @@ def alternative(spec: ModelSpec, request: JobRequest, cluster: ClusterFacts, ove
     if len(fitting) == len(gpus):
         return None
     if not fitting:
-        fitting = [gpu for gpu in _known_cards(cluster, overrides) if holds(gpu, weights)]
+        fitting = [gpu for gpu in _known_cards(cluster, request, overrides) if holds(gpu, weights)]
     if fitting:
         constraint = "|".join(gpu.name for gpu in fitting)
         return Alternative(
@@ -60,7 +60,9 @@ def larger_constraint(request: JobRequest, failed_on: str | None, cluster: Clust
     allowed = gpu_classes(request.constraint, overrides)
     failed = card_by_name(failed_on, allowed)
     size = failed.memory_gb if failed is not None else min((gpu.memory_gb for gpu in allowed), default=0.0)
-    larger = [gpu for gpu in allowed if gpu.memory_gb > size] or [gpu for gpu in _known_cards(cluster, overrides) if gpu.memory_gb > size]
+    larger = [gpu for gpu in allowed if gpu.memory_gb > size] or [
+        gpu for gpu in _known_cards(cluster, request, overrides) if gpu.memory_gb > size
+    ]
     return "|".join(gpu.name for gpu in larger) or None
 
 
@@ -73,7 +75,7 @@ def card_by_name(name: str | None, among: tuple[GpuClass, ...]) -> GpuClass | No
     return max(fitting, key=lambda gpu: len(gpu.name), default=None)
 
 
-def _known_cards(cluster: ClusterFacts, overrides: Mapping[str, float]) -> tuple[GpuClass, ...]:
-    """Catalogued cards that the cluster's features name, smallest first."""
-    features = sorted(name for name in cluster.features() if name.lower() in CATALOGUE or name.lower() in overrides)
+def _known_cards(cluster: ClusterFacts, request: JobRequest, overrides: Mapping[str, float]) -> tuple[GpuClass, ...]:
+    """Catalogued cards that the features of the partition's nodes name, smallest first."""
+    features = sorted(name for name in cluster.features(request.partition) if name.lower() in CATALOGUE or name.lower() in overrides)
     return tuple(sorted(gpu_classes("|".join(features), overrides), key=lambda gpu: gpu.memory_gb))

@@ -14,7 +14,7 @@ from evsctl.jobs.evidence import answered_by, heartbeat_of
 from evsctl.jobs.local_port import LocalPort
 from evsctl.jobs.logs import read_tail
 from evsctl.jobs.states import CANCELLED_BY_USER, judge
-from evsctl.jobs.types import ACTIVE_STATES, PREEMPTED, UNKNOWN, HistoryRow, JobOutcome, JobPort, QueueRow
+from evsctl.jobs.types import ACTIVE_STATES, PENDING, PREEMPTED, UNKNOWN, HistoryRow, JobOutcome, JobPort, QueueRow
 from evsctl.journal.paths import RunsFolder
 from evsctl.settings import Settings
 
@@ -22,6 +22,7 @@ ASK_AGAIN_SECONDS = 60.0
 """How long an answer that is not final spares accounting."""
 SETTLED_SECONDS = 600.0
 """Where accounting keeps silent this long after a job's end, what its log and heartbeat say stands."""
+NEWCOMER_SECONDS = 45.0
 REQUEUE_SECONDS = 60.0
 """So long after a preemption or a node's failure SLURM may still put the job back into the queue."""
 LOG_LINES = 200
@@ -95,7 +96,7 @@ def _judge_all(
         outcome = judge(
             submission.job_id, None, history, heartbeat_of(runs, submission), "\n".join(read_tail(_log_of(submission, runs), LOG_LINES))
         )
-        judged[backend, submission.job_id] = _settled(outcome)
+        judged[backend, submission.job_id] = _settled(_newcomer(submission, outcome))
     return judged
 
 
@@ -106,6 +107,13 @@ def _history(port: JobPort, job_ids: tuple[str, ...]) -> tuple[HistoryRow, ...]:
         return port.history(job_ids)
     except SlurmError:
         return ()
+
+
+def _newcomer(submission: Submission, outcome: JobOutcome) -> JobOutcome:
+    """A look at the queue may be older than the job, and accounting slower than both."""
+    if outcome.state != UNKNOWN or time.time() - submission.submitted_at > NEWCOMER_SECONDS:
+        return outcome
+    return replace(outcome, state=PENDING, detail="just submitted")
 
 
 def _settled(outcome: JobOutcome) -> JobOutcome:

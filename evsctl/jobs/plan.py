@@ -83,10 +83,17 @@ def look_around(db: Database, settings: Settings, port: JobPort) -> Surroundings
     """Ask the batch system once; a failure is data. Writes nothing."""
     try:
         queue = port.queue()
-        facts = port.facts() if isinstance(port, KnowsCluster) else ClusterFacts()
-        return Surroundings(queue, facts, read_outcomes(db, settings, port, queue=queue, store=False))
+        return Surroundings(queue, _facts(port), read_outcomes(db, settings, port, queue=queue, store=False))
     except SlurmError as error:
         return Surroundings(error=str(error))
+
+
+def _facts(port: JobPort) -> ClusterFacts:
+    """What the cluster looks like; a site that does not say limits nothing."""
+    try:
+        return port.facts() if isinstance(port, KnowsCluster) else ClusterFacts()
+    except SlurmError:
+        return ClusterFacts()
 
 
 def plan_submission(
@@ -117,18 +124,16 @@ def plan_submission(
     if around.error is not None and not hypothetical:
         raise SlurmError(around.error)
     runs = RunsFolder(settings.database.runs_dir)
-    target = prepared.spec.model_id
-    submissions = list_submissions(db, target)
-    attempts = tuple(read_attempt(s, around.outcomes.get(s.job_id), outcomes(db).get((s.backend, s.job_id)), runs) for s in submissions)
-    advice = advise(prepared.spec, attempts, prepared.pending, around.facts, settings, trusted_rate(runs.model(target)), time.time())
-    advice = _with_overrides(_for_backend(advice, port, overrides), overrides)
+    submissions = list_submissions(db, prepared.spec.model_id)
+    attempts = _attempts(db, submissions, around, runs)
+    advice = _advice(settings, port, prepared, attempts, around, overrides)
     attempt = max((s.attempt for s in submissions), default=0) + 1
-    spec = _job_spec(settings, runs.model(target), advice.request, attempt, prepared)
+    spec = _job_spec(settings, runs.model(prepared.spec.model_id), advice.request, attempt, prepared)
     problems = tuple(_problems(prepared, around, spec, attempts))
     if problems and not hypothetical:
         raise InputError(" ".join(problems))
     return SubmissionPlan(
-        model_id=target,
+        model_id=prepared.spec.model_id,
         attempt=attempt,
         pending=prepared.pending,
         advice=advice,
@@ -141,6 +146,24 @@ def plan_submission(
         backend=port.name,
         problems=problems,
     )
+
+
+def _attempts(db: Database, submissions: Sequence[Submission], around: Surroundings, runs: RunsFolder) -> tuple[Attempt, ...]:
+    stored = outcomes(db)
+    return tuple(read_attempt(s, around.outcomes.get(s.job_id), stored.get((s.backend, s.job_id)), runs) for s in submissions)
+
+
+def _advice(
+    settings: Settings,
+    port: JobPort,
+    prepared: PreparedManifest,
+    attempts: Sequence[Attempt],
+    around: Surroundings,
+    overrides: RequestOverrides,
+) -> Advice:
+    rate = trusted_rate(RunsFolder(settings.database.runs_dir).model(prepared.spec.model_id))
+    advice = advise(prepared.spec, attempts, prepared.pending, around.facts, settings, rate, time.time())
+    return _with_overrides(_for_backend(advice, port), overrides)
 
 
 def job_name(settings: Settings, model_id: str) -> str:
@@ -171,7 +194,7 @@ def read_attempt(submission: Submission, outcome: JobOutcome | None, stored: Sto
     )
 
 
-def _for_backend(advice: Advice, port: JobPort, overrides: RequestOverrides) -> Advice:
+def _for_backend(advice: Advice, port: JobPort) -> Advice:
     """On this machine nobody waits for the card and nothing is asked for: no time limit unless one is given."""
     if port.name != "local":
         return advice

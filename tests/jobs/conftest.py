@@ -38,5 +38,11 @@ def db(settings: Settings) -> Iterator[Database]:
 
 
 @pytest.fixture
+def old_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jobs that were submitted in this test count as submitted long ago."""
+    monkeypatch.setattr("evsctl.jobs.outcomes.NEWCOMER_SECONDS", -1.0)
+
+
+@pytest.fixture
 def port() -> FakePort:
     return FakePort()

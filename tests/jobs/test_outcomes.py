@@ -58,6 +58,7 @@ def test_a_look_at_the_queue_that_was_taken_already_is_used(db: Database, settin
     assert port.calls == []
 
 
+@pytest.mark.usefixtures("old_jobs")
 def test_a_vanished_job_is_unknown_and_accounting_is_not_pestered(db: Database, settings: Settings, port: FakePort) -> None:
     submit(db, settings, port)
     port.rows.clear()
@@ -71,6 +72,7 @@ def test_a_vanished_job_is_unknown_and_accounting_is_not_pestered(db: Database, 
     assert states(read_outcomes(db, settings, port)) == {"101": "done"}
 
 
+@pytest.mark.usefixtures("old_jobs")
 def test_accounting_that_does_not_answer_leaves_jobs_unknown(db: Database, settings: Settings) -> None:
     class NoAccounting(FakePort):
         def history(self, job_ids: tuple[str, ...]) -> tuple[HistoryRow, ...]:
@@ -160,6 +162,12 @@ def test_an_ended_job_that_is_requeued_by_hand_is_watched_again(db: Database, se
     assert not stored.is_final
     record_outcomes(db, [replace(stored, updated_at=time.time() - 61)])
     assert states(read_outcomes(db, settings, port)) == {"101": "done"}
+
+
+def test_a_job_younger_than_the_look_at_the_queue_is_not_missing(db: Database, settings: Settings, port: FakePort) -> None:
+    submit(db, settings, port)
+    outcome = read_outcomes(db, settings, port, queue=())["101"]
+    assert (outcome.state, outcome.detail, outcome.is_final) == ("pending", "just submitted", False)
 
 
 class TestTrustedRate:

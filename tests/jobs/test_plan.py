@@ -108,6 +108,7 @@ def test_a_model_with_a_job_in_the_queue_is_refused(db: Database, settings: Sett
     assert plan.problems == ("'tiny' has a job already: 101. `evsctl cancel 101` ends it.",)
 
 
+@pytest.mark.usefixtures("old_jobs")
 def test_a_job_that_left_the_queue_before_accounting_knows_is_no_job_in_the_queue(db: Database, settings: Settings, port: FakePort) -> None:
     submit_plan(db, settings, port, plan_submission(db, settings, REGISTRY, port, "tiny"))
     port.rows.clear()

@@ -107,6 +107,7 @@ def test_an_sbatch_without_answer_that_did_submit_is_found_by_its_name(db: Datab
     assert len(port.submitted) == 1
 
 
+@pytest.mark.usefixtures("old_jobs")
 def test_an_sbatch_without_answer_that_did_not_submit_is_tried_once_more(
     db: Database, settings: Settings, port: FakePort, plan: SubmissionPlan
 ) -> None:
