@@ -1,5 +1,6 @@
 """GPU catalogue: memory and bf16 peak by the feature names that sites use."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ class GpuClass:
     memory_gb: float
     """Memory in GB (10⁹ bytes) that CUDA reports, so a little under the number on the box."""
     bf16_tflops: float
-    """Dense bf16 peak of the data sheet."""
+    """Dense bf16 peak of the data sheet; 0 where it is unknown."""
 
 
 CATALOGUE = {
@@ -34,19 +35,17 @@ CATALOGUE = {
 
 
 def gpu_classes(constraint: str | None, overrides: Mapping[str, float] | None = None) -> tuple[GpuClass, ...]:
-    """The catalogued cards that a SLURM constraint such as `a100|h100` allows; unknown features are left out.
+    """The catalogued cards that a SLURM constraint such as `a100|h100` or `[a100*2]&ib` names, each once; other features are left out.
 
     `overrides` is memory in GB by name, from `[gpus]` of evsctl.toml.
     """
-    if not constraint:
-        return ()
-    overrides = overrides or {}
-    found = []
-    for feature in constraint.replace("&", "|").replace("[", "").replace("]", "").split("|"):
-        name = feature.strip().lower()
+    known = {name.lower(): memory for name, memory in (overrides or {}).items()}
+    found: dict[str, GpuClass] = {}
+    for feature in re.findall(r"[^\s|&,()\[\]]+", constraint or ""):
+        name = feature.partition("*")[0].lower()
         gpu = CATALOGUE.get(name)
-        if name in overrides:
-            found.append(GpuClass(name, overrides[name], gpu.bf16_tflops if gpu else 0.0))
+        if name in known:
+            found[name] = GpuClass(name, known[name], gpu.bf16_tflops if gpu else 0.0)
         elif gpu is not None:
-            found.append(gpu)
-    return tuple(found)
+            found[name] = gpu
+    return tuple(found.values())

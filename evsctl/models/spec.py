@@ -49,13 +49,13 @@ class ModelSpec:
         return self if dtype is None else replace(self, dtype=dtype)
 
     def weights_gb(self, dtype: str | None = None) -> float | None:
-        """Size of the weights in GB (10⁹ bytes) in `dtype`; None where the number of parameters is unknown.
+        """Size of the weights in GB (10⁹ bytes) in `dtype`; None where that dtype or the number of parameters is unknown.
 
         Embeddings stay in bf16 under int8 and int4, as bitsandbytes leaves them.
         """
-        if self.parameters_billion is None:
-            return None
         dtype = dtype or self.dtype
+        if self.parameters_billion is None or dtype not in BYTES_PER_PARAMETER:
+            return None
         embedding = self.embedding_parameters_billion or 0.0
         if dtype in ("int8", "int4"):
             return (self.parameters_billion - embedding) * BYTES_PER_PARAMETER[dtype] + embedding * 2.0
