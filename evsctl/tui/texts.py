@@ -82,7 +82,8 @@ def detail_parts(row: ModelRow) -> list[str]:
 
 def detail_head(row: ModelRow, width: int, ascii_only: bool = False) -> list[Text]:
     """The parts as a titled line; what does not fit into it stands below."""
-    parts, below = detail_parts(row), []
+    parts = detail_parts(row)
+    below: list[str] = []
     while len(parts) > 1 and len(" · ".join(parts)) > width - 4:
         below.insert(0, parts.pop())
     lines = [rule(" · ".join(parts), width, ascii_only)]
