@@ -4,7 +4,7 @@ import hashlib
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evsctl.journal.keys import PromptKey, prompt_hash
@@ -33,6 +33,7 @@ def test_whatever_decides_the_answer_decides_the_hash(other: tuple[str, tuple[st
     assert prompt_hash(*other) != prompt_hash(*ASKED)
 
 
+@settings(max_examples=40)
 @given(st.dictionaries(st.text(), st.text()), st.randoms())
 def test_the_hash_does_not_depend_on_the_order_of_the_value_map(value_map: dict[str, str], random: Random) -> None:
     items = list(value_map.items())

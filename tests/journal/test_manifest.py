@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evsctl.errors import InputError
@@ -44,6 +44,7 @@ def change_line(path: Path, number: int, **values: object) -> None:
     path.write_text("\n".join(lines), encoding="utf-8")
 
 
+@settings(max_examples=40)
 @given(st.lists(PROMPTS, max_size=4, unique_by=lambda prompt: prompt.key))
 def test_a_manifest_is_read_back_as_it_was_written_whatever_the_texts_hold(
     tmp_path_factory: pytest.TempPathFactory, prompts: list[ManifestPrompt]

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evsctl.errors import InputError
@@ -166,6 +166,7 @@ def test_a_registry_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 class TestAdding:
     """`evsctl models add`."""
 
+    @settings(max_examples=40)
     @given(st.lists(SPECS, min_size=1, max_size=3))
     def test_whatever_is_added_is_read_back(self, tmp_path_factory: pytest.TempPathFactory, specs: list[ModelSpec]) -> None:
         folder = tmp_path_factory.mktemp("study")
