@@ -84,7 +84,7 @@ def test_a_bad_line_is_named_by_file_and_line_and_the_rest_is_kept(tmp_path: Pat
     assert content.problems == [f"{path}, line 3: not a result ({why}); the line is left aside."]
 
 
-BAD_VALUES = {
+BAD_VALUES: dict[str, list[object]] = {
     "question_id": [[], None, 3],
     "lang": [{}, 1],
     "permutation_idx": ["0", 0.5, True, None, float("inf")],
