@@ -76,10 +76,12 @@ def test_exit_codes_read_as_slurm_writes_them(port: LocalPort, make_job: Callabl
 
 
 def test_jobs_run_one_after_the_other_in_the_order_they_came(port: LocalPort, make_job: Callable[..., JobSpec], tmp_path: Path) -> None:
-    body = f'echo "start $EVSCTL_JOB_ID" >> {tmp_path}/order; sleep 0.4; echo "end $EVSCTL_JOB_ID" >> {tmp_path}/order'
+    wait = f"while [ ! -e {tmp_path}/go ]; do sleep 0.05; done; sleep 0.2"
+    body = f'echo "start $EVSCTL_JOB_ID" >> {tmp_path}/order; {wait}; echo "end $EVSCTL_JOB_ID" >> {tmp_path}/order'
     ids = [port.submit(make_job(body)) for _ in range(3)]
     wait_for(lambda: state_of(port, ids[0]) == "RUNNING")
     assert [state_of(port, job_id) for job_id in ids] == ["RUNNING", "PENDING", "PENDING"]
+    (tmp_path / "go").touch()
     wait_for(lambda: not port.queue())
     assert (tmp_path / "order").read_text().split("\n")[:-1] == [f"{what} {job_id}" for job_id in ids for what in ("start", "end")]
 
