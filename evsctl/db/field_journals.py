@@ -73,13 +73,15 @@ def _lines(model_id: str, answers: Iterable[Answer], known: _KnownPrompts, probl
             problems.append(f"Prompt {prompt_id} of {model_id} {reason}: its answer is in no journal.")
         else:
             probs = {str(row[2]): float(row[3]) for row in values}
-            p_valid = None if values[0][4] is None else float(values[0][4])
-            yield json.dumps(PromptResult(known.keys[prompt_id], digest, p_valid, probs).to_json(), ensure_ascii=False) + "\n"
+            result = PromptResult(known.keys[prompt_id], digest, float(values[0][4]), probs)
+            yield json.dumps(result.to_json(), ensure_ascii=False) + "\n"
 
 
 def _unfit(rows: Sequence[Answer]) -> str | None:
     """Why a journal would not take the rows; its reader's limits are these."""
-    numbers = [row[3] for row in rows] + [row[4] or 0.0 for row in rows]
+    numbers = [number for row in rows for number in row[3:]]
+    if None in numbers:
+        return "has no p_valid"
     if not all(math.isfinite(x) and -1e-9 <= x <= 1 + 1e-6 for x in numbers):
         return "has probabilities beyond 0 and 1"
     if len({row[4] for row in rows}) > 1:

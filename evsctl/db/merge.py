@@ -19,7 +19,7 @@ from evsctl.journal.reader import JournalLine
 from evsctl.journal.retractions import Retractions
 
 _SOURCE_COLUMNS = ("model_id", "prompt_id", "run_id", "line_offset")
-FAILED, NOT_ASKED, NO_P_VALID = "failed", "not asked for", "no p_valid"
+FAILED, NOT_ASKED = "failed", "not asked for"
 
 
 @dataclass(slots=True)
@@ -112,9 +112,7 @@ class ModelMerger:
         failed = line.result.failed is not None
         judged = replace(line, result=replace(line.result, failed=None)) if failed else line
         reason = refusal(judged, self._identity, expected, self._retractions)
-        if reason is not None or failed:
-            return reason or FAILED
-        return NO_P_VALID if line.result.p_valid is None else None
+        return reason if reason is not None or not failed else FAILED
 
     def _answered(self, expected: dict[PromptKey, str]) -> set[PromptKey]:
         """Which of the keys have a row already, under whichever of their numbers."""

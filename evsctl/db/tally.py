@@ -72,16 +72,19 @@ def count_parts(conn: Connection, duplicates: DuplicateKeys) -> dict[Part, int]:
     return {Part(config, lang): count - surplus.get(Part(config, lang), 0) for config, lang, count in rows}
 
 
-def done_of(conn: Connection, model_id: str, configs: Collection[str], langs: Collection[str], duplicates: DuplicateKeys) -> Done:
-    """Count one model's answered prompts in these configs and languages from the rows themselves.
+def done_of(conn: Connection, model_id: str, configs: Collection[str], langs: Collection[str] | None, duplicates: DuplicateKeys) -> Done:
+    """Count one model's answered prompts in these configs and languages (None: all) from the rows themselves.
 
     One look into the index per prompt, whatever the number of rows.
     """
-    looked = _looked_up(model_id, duplicates).where(config_column.in_(configs), prompts.c.lang.in_(langs)).limit(_NO_LIMIT).subquery()
+    statement = _looked_up(model_id, duplicates).where(config_column.in_(configs))
+    if langs is not None:
+        statement = statement.where(prompts.c.lang.in_(langs))
+    looked = statement.limit(_NO_LIMIT).subquery()
     count, total = conn.execute(select(func.count(looked.c.p_valid), func.sum(looked.c.p_valid))).one()
     done = Done(count, total or 0.0)
     for part, more in _done_duplicates(conn, model_id, duplicates):
-        if part.config in configs and part.lang in langs:
+        if part.config in configs and (langs is None or part.lang in langs):
             done = done.plus(more)
     return done
 
