@@ -84,6 +84,11 @@ class CommandRunner:
 def failure(program: str, words: str) -> SlurmError:
     """The error that SLURM's own words amount to."""
     said = slurm_words(words)
+    if "configuration source" in words:
+        return SlurmError(
+            f"SLURM is installed here, but {program} finds no cluster to talk to.",
+            "Set SLURM_CONF, or use `--local` to run on this machine.",
+        )
     if is_unreachable(words):
         return SlurmError(f"SLURM does not answer: {program} says '{said}'.", "Try again in a moment; jobs go on meanwhile.")
     return SlurmError(f"{program} failed: {said or 'without a word'}.", "`evsctl doctor` looks closer.")

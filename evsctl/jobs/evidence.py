@@ -12,6 +12,7 @@ from evsctl.journal.paths import ModelRuns, RunsFolder
 from evsctl.journal.records import JournalHeader
 
 TRUSTED_PROMPTS = 500
+LONG_RUN_SECONDS = 3600.0
 
 
 def heartbeat_of(runs: RunsFolder, submission: Submission) -> Heartbeat | None:
@@ -70,13 +71,20 @@ def trusted_rate(runs: ModelRuns, engine_version: str = evsctl.__version__) -> T
         if heartbeat is None or header is None or header.engine_version != engine_version or not heartbeat.prompts_per_second:
             continue
         answers = count_answers(runs.journal(heartbeat.run_id))
-        groups.setdefault((header.executor or "", header.gpu or ""), []).append((answers, heartbeat.prompts_per_second))
+        groups.setdefault((header.executor or "", header.gpu or ""), []).append((answers, _speed(heartbeat, answers)))
     rates = [
         TrustedRate(*_mean(runs_), engine_version, executor, gpu)
         for (executor, gpu), runs_ in groups.items()
         if _total(runs_) >= TRUSTED_PROMPTS
     ]
     return min(rates, key=lambda rate: rate.prompts_per_second, default=None)
+
+
+def _speed(heartbeat: Heartbeat, answers: int) -> float:
+    """The heartbeat's speed is that of its last minutes; a run of more than an hour is measured by its whole time, load included."""
+    latest = heartbeat.prompts_per_second or 0.0
+    seconds = heartbeat.updated_at - heartbeat.started_at
+    return min(latest, answers / seconds) if answers and seconds > LONG_RUN_SECONDS else latest
 
 
 def _total(measured: Iterable[tuple[int, float]]) -> int:

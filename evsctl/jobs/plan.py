@@ -2,8 +2,8 @@
 
 import re
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from evsctl.db.connection import Database
@@ -12,13 +12,13 @@ from evsctl.errors import InputError, SlurmError
 from evsctl.jobs.advice import advise
 from evsctl.jobs.attempts import Attempt, request_from_json
 from evsctl.jobs.evidence import heartbeat_of, trusted_rate
-from evsctl.jobs.facts import ClusterFacts, KnowsCluster
 from evsctl.jobs.manifests import PreparedManifest, prepare_manifest
-from evsctl.jobs.outcomes import read_outcomes
 from evsctl.jobs.overrides import NO_OVERRIDES, RequestOverrides
 from evsctl.jobs.script import render_script
 from evsctl.jobs.states import CANCELLED_BY_USER
-from evsctl.jobs.types import ACTIVE_STATES, Advice, JobOutcome, JobPort, JobRequest, JobSpec, QueueRow
+from evsctl.jobs.surroundings import Surroundings as Surroundings
+from evsctl.jobs.surroundings import look_around as look_around
+from evsctl.jobs.types import ACTIVE_STATES, Advice, JobOutcome, JobPort, JobRequest, JobSpec
 from evsctl.journal.identity import ModelIdentity
 from evsctl.journal.manifest import Manifest
 from evsctl.journal.paths import ModelRuns, RunsFolder
@@ -26,17 +26,6 @@ from evsctl.models.registry import Registry
 from evsctl.settings import Settings
 
 DEFAULT_DTYPE = "bf16"
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """One look at the batch system, good for the plans of many models."""
-
-    queue: tuple[QueueRow, ...] = ()
-    facts: ClusterFacts = field(default_factory=ClusterFacts)
-    outcomes: Mapping[str, JobOutcome] = field(default_factory=dict)
-    error: str | None = None
-    """Why the batch system could not be asked."""
 
 
 @dataclass(frozen=True)
@@ -79,23 +68,6 @@ class SubmissionPlan:
         return self.prepared.identity
 
 
-def look_around(db: Database, settings: Settings, port: JobPort) -> Surroundings:
-    """Ask the batch system once; a failure is data. Writes nothing."""
-    try:
-        queue = port.queue()
-        return Surroundings(queue, _facts(port), read_outcomes(db, settings, port, queue=queue, store=False))
-    except SlurmError as error:
-        return Surroundings(error=str(error))
-
-
-def _facts(port: JobPort) -> ClusterFacts:
-    """What the cluster looks like; a site that does not say limits nothing."""
-    try:
-        return port.facts() if isinstance(port, KnowsCluster) else ClusterFacts()
-    except SlurmError:
-        return ClusterFacts()
-
-
 def plan_submission(
     db: Database,
     settings: Settings,
@@ -114,8 +86,9 @@ def plan_submission(
 ) -> SubmissionPlan:
     """Plan the next job of a model; writes nothing.
 
-    What stands in the way is in `problems` where the plan is `hypothetical` (a dry run, a screen), and raises InputError or
-    SlurmError where it is meant. `surroundings` spares further questions to SLURM when many models are planned.
+    What stands in the way is in `problems` where the plan is `hypothetical` (a dry run, a screen), and raises InputError where it
+    is meant. A batch system that does not answer is a warning of the former and a SlurmError of the latter. `surroundings` spares
+    further questions to SLURM when many models are planned.
     """
     prepared = prepare_manifest(
         db, settings, registry, model_id, configs=configs, langs=langs, dtype=dtype, model_path=model_path, new_id=new_id
@@ -163,6 +136,9 @@ def _advice(
 ) -> Advice:
     rate = trusted_rate(RunsFolder(settings.database.runs_dir).model(prepared.spec.model_id))
     advice = advise(prepared.spec, attempts, prepared.pending, around.facts, settings, rate, time.time())
+    if around.error is not None:
+        unknown = f"{around.error} Limits of the cluster, and whether the model has a job, are not known."
+        advice = replace(advice, warnings=(*advice.warnings, unknown))
     return _with_overrides(_for_backend(advice, port), overrides)
 
 
@@ -237,8 +213,6 @@ def _script(settings: Settings, prepared: PreparedManifest, model_path: str | No
 def _problems(prepared: PreparedManifest, around: Surroundings, spec: JobSpec, attempts: Sequence[Attempt]) -> list[str]:
     model_id = prepared.spec.model_id
     found = []
-    if around.error is not None:
-        found.append(around.error)
     if prepared.total == 0:
         found.append(f"The survey has no prompts for '{model_id}' in {', '.join(prepared.manifest.configs)}.")
     elif prepared.pending == 0:

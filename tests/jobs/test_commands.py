@@ -50,6 +50,7 @@ def test_reading_knows_no_defaults_of_the_user() -> None:
         ),
         ("sacct: error: Problem talking to the database: Connection refused", "SLURM does not answer: squeue says 'Problem talking to"),
         ("Slurm accounting storage is disabled", "squeue failed: Slurm accounting storage is disabled."),
+        ("squeue: fatal: Could not establish a configuration source", "SLURM is installed here, but squeue finds no cluster to talk to."),
         ("", "squeue failed: without a word."),
     ],
 )

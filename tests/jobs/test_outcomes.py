@@ -171,12 +171,15 @@ def test_a_job_younger_than_the_look_at_the_queue_is_not_missing(db: Database, s
 
 
 class TestTrustedRate:
-    def measure(self, settings: Settings, run: str, prompts: int, rate: float, gpu: str = "A100", version: str = "1") -> None:
+    def measure(
+        self, settings: Settings, run: str, prompts: int, rate: float, gpu: str = "A100", version: str = "1", seconds: float = 60
+    ) -> None:
         runs = RunsFolder(settings.database.runs_dir).model("tiny").create()
         header = JournalHeader(run, "tiny", None, None, None, "resident", version, "h", gpu, None, 0, 1.0).to_json()
         lines = '{"p_valid": 1, "probs": {"1": 1.0}}\n' * prompts + '{"failed": "x"}\n' + '{"footer": {}}\n'
         runs.journal(run).write_text(json.dumps(header) + "\n" + lines)
-        write_heartbeat(runs.heartbeat(run), Heartbeat(run, "tiny", None, 0, "finished", "h", 1, prompts_per_second=rate))
+        beat = Heartbeat(run, "tiny", None, 0, "finished", "h", 1, prompts_per_second=rate, started_at=1000.0, updated_at=1000.0 + seconds)
+        write_heartbeat(runs.heartbeat(run), beat)
 
     def test_a_speed_is_trusted_from_500_prompts_on(self, settings: Settings) -> None:
         runs = RunsFolder(settings.database.runs_dir).model("tiny")
@@ -200,3 +203,9 @@ class TestTrustedRate:
         rate = trusted_rate(RunsFolder(settings.database.runs_dir).model("tiny"), "1")
         assert rate is not None
         assert rate.gpu == "A100"
+
+    def test_a_long_run_is_measured_by_its_whole_time_not_by_its_last_minutes(self, settings: Settings) -> None:
+        self.measure(settings, "a", 7200, 5.0, seconds=7200)
+        rate = trusted_rate(RunsFolder(settings.database.runs_dir).model("tiny"), "1")
+        assert rate is not None
+        assert rate.prompts_per_second == pytest.approx(1.0)

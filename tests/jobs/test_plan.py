@@ -147,7 +147,8 @@ def test_slurm_out_of_reach_stops_a_submission_but_not_a_dry_run(db: Database, s
     with pytest.raises(SlurmError, match="does not answer"):
         plan_submission(db, settings, REGISTRY, port, "tiny")
     plan = plan_submission(db, settings, REGISTRY, port, "tiny", hypothetical=True)
-    assert plan.problems[0].startswith("SLURM does not answer")
+    assert plan.problems == ()
+    assert plan.advice.warnings[-1].startswith("SLURM does not answer")
     assert plan.request.memory_gb == 48
 
 
