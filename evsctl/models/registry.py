@@ -128,7 +128,7 @@ def _spec(model_id: str, values: dict[str, Any], origin: str) -> ModelSpec:
         if key not in known or key == "model_id":
             hint = nearest_name(key, known) or f"Known: {', '.join(sorted(known))}."
             raise InputError(f"{origin}: unknown key '{key}' of model '{model_id}'.", hint)
-        if not _fits(value, known[key].type):
+        if not _fits(value, known[key].type, 0 if key == "gpus" else 1):  # a small model runs without a card
             raise InputError(f"{origin}: {key} of model '{model_id}' cannot be {value!r}.", "Correct it there.")
     if values.get("dtype", "bf16") not in DTYPES:
         raise InputError(f"{origin}: model '{model_id}' has dtype '{values['dtype']}'.", f"Known: {', '.join(DTYPES)}.")
@@ -139,16 +139,16 @@ def _spec(model_id: str, values: dict[str, Any], origin: str) -> ModelSpec:
     return ModelSpec(model_id=model_id, **values)
 
 
-def _fits(value: object, kind: Any) -> bool:
-    """Whether a TOML value may stand in a field of this type: lists are not empty, counts at least 1."""
+def _fits(value: object, kind: Any, least: int) -> bool:
+    """Whether a TOML value may stand in a field of this type: no list is empty, no count below `least`, no size 0."""
     kinds = get_args(kind) if isinstance(kind, UnionType) else (kind,)
     if isinstance(value, bool | str):
         return type(value) in kinds
     if isinstance(value, list):
         return any(get_origin(item) is tuple for item in kinds) and bool(value) and all(isinstance(part, str) for part in value)
-    if isinstance(value, int):
-        return (int in kinds or float in kinds) and value > 0
-    return isinstance(value, float) and float in kinds and 0 < value < math.inf
+    if isinstance(value, int) and int in kinds:
+        return value >= least
+    return isinstance(value, int | float) and float in kinds and 0 < value < math.inf
 
 
 def _without_entry(text: str, model_id: str) -> str:

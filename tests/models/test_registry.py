@@ -125,9 +125,16 @@ def test_a_family_is_one_model_per_language(tmp_path: Path) -> None:
     ]
 
 
+def test_a_model_may_be_run_without_a_card(tmp_path: Path) -> None:
+    add_to_study(ModelSpec("tiny", "me/tiny", "tiny", gpus=0), tmp_path)
+    assert load_registry(tmp_path).get("tiny").gpus == 0
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        ("[model.x]\nhub_id = 'a/b'\ngpus = -1", ": gpus of model 'x' cannot be -1. Correct it there."),
+        ("[model.x]\nhub_id = 'a/b'\nparameters_billion = 0", ": parameters_billion of model 'x' cannot be 0. Correct it there."),
         ("[model", " is not valid TOML: Expected ']' at the end of a table declaration (at end of document). Correct that line."),
         ("[models.x]\nhub_id = 'a/b'", ": unknown key 'models'. Models are tables such as [model.NAME] and [family.NAME]."),
         ("model = 3", ": unknown key 'model'. Models are tables such as [model.NAME] and [family.NAME]."),
