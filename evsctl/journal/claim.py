@@ -159,9 +159,18 @@ def _is_free(runs: ModelRuns, number: int, mine: Claim) -> bool:
         return True
     if holder.machine is not None and holder.process_started is not None and (holder.host, holder.machine) == (mine.host, mine.machine):
         return not process_alive(holder.pid, holder.process_started)
+    _see_afresh(runs.folder)
     heartbeat = read_heartbeat(runs.heartbeat(holder.run_id))
     last_sign = max(holder.at, heartbeat.updated_at if heartbeat else 0.0)
     return time.time() - last_sign > STILL_SECONDS
+
+
+def _see_afresh(folder: Path) -> None:
+    """Change the folder: an NFS client then forgets what it remembers of its files for up to a minute, twice `STILL_SECONDS`."""
+    probe = folder / f".probe.{secrets.token_hex(8)}"
+    with suppress(OSError):
+        os.close(os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE_MODE))
+        probe.unlink()
 
 
 def _read_whole(path: Path) -> Claim | None:

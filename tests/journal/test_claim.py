@@ -155,6 +155,27 @@ def test_another_host_is_taken_over_after_three_still_commit_intervals(runs: Mod
     assert acquire_claim(runs, "12-r0", "12", 0).number == 2
 
 
+def test_another_hosts_heartbeat_is_judged_after_a_change_of_the_folder(
+    runs: ModelRuns, template: Claim, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Over NFS an old heartbeat may be remembered for a minute; a change of the folder makes its client look again."""
+    put(runs, elsewhere(template, age=1000))
+    beat(runs, "11-r0", age=0)
+    os.utime(runs.folder, (1000, 1000))
+    changed: list[float] = []
+    real = claims.read_heartbeat
+
+    def read(path: Path) -> Heartbeat | None:
+        changed.append(runs.folder.stat().st_mtime)
+        return real(path)
+
+    monkeypatch.setattr(claims, "read_heartbeat", read)
+    with pytest.raises(ClaimedError):
+        acquire_claim(runs, "12-r0", "12", 0)
+    assert [when > 1000 for when in changed] == [True]
+    assert sorted(path.name for path in runs.folder.iterdir()) == ["11-r0.status.json", "claim-000001.json"]
+
+
 def test_a_fresh_claim_of_another_host_holds_before_its_first_heartbeat(runs: ModelRuns, template: Claim) -> None:
     put(runs, elsewhere(template, age=1))
     with pytest.raises(ClaimedError):
