@@ -1,5 +1,6 @@
 """The Textual app: wires the collector's thread, the screens and the keys together."""
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 LOOK_SECONDS = 5.0
+DEAF_SECONDS = 0.5
 TAIL_LINES = 60
 
 
@@ -55,6 +57,7 @@ class Dashboard(App[str]):
         """Why the newest look failed; the snapshot is then older than it."""
         self.background = Background(self)
         self._is_forced = False
+        self.deaf_until = 0.0
         self.said: list[str] = []
         """Every remark made, oldest first."""
         self._look_seconds = look_seconds
@@ -150,6 +153,10 @@ class Dashboard(App[str]):
         """The plan of the model's next job."""
         if self._may_act():
             self.push_screen(PlanScreen(row.model_id))
+
+    def ignore_enter(self) -> None:
+        """The enter that closed a screen may have been pressed twice: the next one follows at once and means nothing."""
+        self.deaf_until = time.monotonic() + DEAF_SECONDS
 
     def ask_cancel(self, row: ModelRow) -> None:
         """Ask before cancelling the model's job."""

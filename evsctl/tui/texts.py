@@ -76,7 +76,8 @@ def detail_parts(row: ModelRow) -> list[str]:
     if last is not None and (last.walltime_minutes or row.elapsed_seconds):
         parts.append(time_use(row.elapsed_seconds, last.walltime_minutes))
     if last is not None and last.memory_gb:
-        parts.append(f"{row.peak_memory_gb:.0f} of {last.memory_gb} GB" if row.peak_memory_gb else f"{last.memory_gb} GB asked")
+        used = gigabytes(row.peak_memory_gb).removesuffix(" GB")
+        parts.append(f"{used} of {last.memory_gb} GB" if used else f"{last.memory_gb} GB asked")
     return parts
 
 
@@ -95,7 +96,7 @@ def detail_facts(row: ModelRow) -> list[str]:
     facts = []
     if row.last_error:
         facts.append(f"error: {row.last_error}")
-    elif row.detail:
+    elif row.detail and row.detail != row.state:
         facts.append(row.detail)
     numbers = [f"{row.done:,} of {row.total:,} prompts answered"]
     if row.failed:

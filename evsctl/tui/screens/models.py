@@ -1,5 +1,6 @@
 """The Models screen: what needs a person on top, and what to do about it."""
 
+import time
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -160,6 +161,8 @@ class ModelsScreen(StudyScreen):
     @on(ModelTable.Opened)
     def _open(self, message: ModelTable.Opened) -> None:
         family = message.line.family
+        if time.monotonic() < self.study.deaf_until:
+            return
         if family:
             self._unfolded = self._unfolded ^ {family}
             self.show(self.study.snapshot)

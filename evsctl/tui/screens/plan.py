@@ -102,6 +102,7 @@ class PlanScreen(StudyScreen):
 
     def _submitted(self, submission: "Submission") -> None:
         self.study.say(f"Submitted {submission.model_id} as job {submission.job_id}, attempt {submission.attempt}.")
+        self.study.ignore_enter()
         if self.is_current:
             self.app.pop_screen()
         self.study.refresh_now(force=True)

@@ -64,4 +64,4 @@ class LogView(ScrollView, can_focus=True):
             return Strip.blank(width, self.rich_style)
         line = self._lines[place][self._shift :]
         cut = line if len(line) < width else line[: max(0, width - 2)] + "…"
-        return Strip([Segment(f" {cut}", Style())]).adjust_cell_length(width).apply_style(self.rich_style)
+        return Strip([Segment(f" {cut}", Style())]).adjust_cell_length(width).apply_style(self.rich_style).simplify()

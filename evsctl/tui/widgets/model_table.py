@@ -107,7 +107,8 @@ class ModelTable(ScrollView, can_focus=True):
             segments.append(Segment(" " * column.gap, Style()))
             segments.append(Segment(cell.text, Style() if on_cursor else Style.parse(cell.style)))
         strip = Strip(segments).adjust_cell_length(width, Style()).apply_style(self.rich_style)
-        return strip.apply_style(CURSOR if self.has_focus else CURSOR_ELSEWHERE) if on_cursor else strip
+        # Neighbours of one style become one: each style change is some twenty bytes on the wire.
+        return (strip.apply_style(CURSOR if self.has_focus else CURSOR_ELSEWHERE) if on_cursor else strip).simplify()
 
     def action_move(self, by: int) -> None:
         """Move the cursor by lines."""

@@ -44,4 +44,4 @@ def text_strip(text: Text, width: int, widget: Widget) -> Strip:
     if text.cell_len > width:
         text = text.copy()
         text.truncate(width, overflow="ellipsis")
-    return Strip(text.render(widget.app.console)).adjust_cell_length(width).apply_style(widget.rich_style)
+    return Strip(text.render(widget.app.console)).adjust_cell_length(width).apply_style(widget.rich_style).simplify()
