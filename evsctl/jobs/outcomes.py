@@ -87,7 +87,7 @@ def _judge_all(
         if submission.job_id in queue:
             heartbeat = heartbeat_of(runs, submission)
             judged[backend, submission.job_id] = judge(submission.job_id, queue[submission.job_id], heartbeat=heartbeat)
-        elif stored is not None and (stored.is_final or time.time() - stored.updated_at < ASK_AGAIN_SECONDS):
+        elif stored is not None and (stored.is_final or not _is_worth_asking_again(stored, submission)):
             judged[backend, submission.job_id] = _from_stored(submission.job_id, stored)
         else:
             gone.append(submission)
@@ -160,7 +160,7 @@ def _store(
     for submission in submissions:
         key = (submission.backend, submission.job_id)
         stored, outcome = known.get(key), judged.get(key)
-        if outcome is not None and _is_news(outcome, stored):
+        if outcome is not None and _is_news(outcome, stored, submission):
             fresh.append(_to_store(submission, outcome, runs))
     if not fresh:
         return
@@ -172,10 +172,16 @@ def _store(
         return
 
 
-def _is_news(outcome: JobOutcome, stored: StoredOutcome | None) -> bool:
+def _is_worth_asking_again(stored: StoredOutcome, submission: Submission) -> bool:
+    """Accounting is asked each minute at first; about a job it has not known for days, once an hour."""
+    pause = (stored.updated_at - submission.submitted_at) / 20
+    return time.time() - stored.updated_at >= max(ASK_AGAIN_SECONDS, min(3600.0, pause))
+
+
+def _is_news(outcome: JobOutcome, stored: StoredOutcome | None, submission: Submission) -> bool:
     if outcome.state in ACTIVE_STATES:
         return stored is not None and stored.is_final  # an ended job was requeued by hand: its end is no end any more
-    return stored is None or (not stored.is_final and time.time() - stored.updated_at >= ASK_AGAIN_SECONDS)
+    return stored is None or (not stored.is_final and _is_worth_asking_again(stored, submission))
 
 
 def _to_store(submission: Submission, outcome: JobOutcome, runs: RunsFolder) -> StoredOutcome:

@@ -171,6 +171,27 @@ class TestOnSlurm:
         assert plan.request.exclude == (node,)
         assert f"--exclude={node}" in plan.argv
 
+    def test_a_job_whose_sbatch_lost_its_answer_is_found_and_not_submitted_twice(
+        self,
+        slurm: SlurmCluster,
+        db: Database,
+        stubbed: Settings,
+        end_as: Callable[..., None],
+        monkeypatch: pytest.MonkeyPatch,
+        tmp_path: Path,
+    ) -> None:
+        monkeypatch.setattr("evsctl.jobs.submit.LOOK_AGAIN_SECONDS", (0.5,))
+        end_as("1 wait")
+        folder = tmp_path / "bin"
+        folder.mkdir()
+        lost = "sbatch: error: Batch job submission failed: Socket timed out on send/recv operation"
+        (folder / "sbatch").write_text(f'#!/bin/bash\n/usr/bin/sbatch "$@" >> {tmp_path}/submitted\necho "{lost}" >&2\nexit 1\n')
+        (folder / "sbatch").chmod(0o755)
+        monkeypatch.setenv("PATH", str(folder), prepend=":")
+        _, job_id = submit(db, stubbed, CliPort())
+        assert (tmp_path / "submitted").read_text() == f"{job_id}\n"
+        assert [s.job_id for s in list_submissions(db)] == [job_id]
+
     def test_three_models_at_once_cost_one_squeue_a_look(
         self,
         slurm: SlurmCluster,
