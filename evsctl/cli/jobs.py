@@ -1,11 +1,16 @@
 """`evsctl jobs`: the study's jobs, queued and past."""
 
 import time
+from typing import TYPE_CHECKING
 
 import click
 
 from evsctl.cli.context import Study, db_option, json_option, print_json, talk
 from evsctl.errors import ExitCode, SlurmError
+
+if TYPE_CHECKING:
+    from evsctl.db.ledger import Submission
+    from evsctl.jobs.types import JobOutcome
 
 
 @click.group(invoke_without_command=True)
@@ -21,7 +26,6 @@ def jobs(ctx: click.Context, db: str | None, as_json: bool) -> int:
 
 def _list_jobs(db: str | None, as_json: bool) -> int:
     from evsctl.db.ledger import list_submissions
-    from evsctl.jobs.attempts import request_from_json
     from evsctl.jobs.outcomes import read_outcomes
 
     study = Study.here(db)
@@ -33,27 +37,7 @@ def _list_jobs(db: str | None, as_json: bool) -> int:
         except SlurmError as error:
             talk(f"evsctl: {error}")
             known, code = {}, ExitCode.NEEDS_ATTENTION
-    rows = []
-    for item in reversed(submissions):
-        outcome, request = known.get(item.job_id), request_from_json(item.request)
-        rows.append(
-            {
-                "job_id": item.job_id,
-                "model_id": item.model_id,
-                "attempt": item.attempt,
-                "backend": item.backend,
-                "state": outcome.state if outcome else "unknown",
-                "detail": outcome.detail if outcome else "",
-                "submitted_at": item.submitted_at,
-                "memory_gb": request.memory_gb,
-                "walltime_minutes": request.walltime_minutes,
-                "constraint": request.constraint,
-                "max_rss_gb": outcome.max_rss_gb if outcome else None,
-                "elapsed_seconds": outcome.elapsed_seconds if outcome else None,
-                "nodes": outcome.nodes if outcome else "",
-                "log_path": item.log_path,
-            }
-        )
+    rows = [_row(item, known.get(item.job_id)) for item in reversed(submissions)]
     if as_json:
         print_json(rows)
     elif not rows:
@@ -61,6 +45,29 @@ def _list_jobs(db: str | None, as_json: bool) -> int:
     else:
         _print_table(rows)
     return code
+
+
+def _row(item: "Submission", outcome: "JobOutcome | None") -> dict[str, object]:
+    """One job as `--json` prints it."""
+    from evsctl.jobs.attempts import request_from_json
+
+    request = request_from_json(item.request)
+    return {
+        "job_id": item.job_id,
+        "model_id": item.model_id,
+        "attempt": item.attempt,
+        "backend": item.backend,
+        "state": outcome.state if outcome else "unknown",
+        "detail": outcome.detail if outcome else "",
+        "submitted_at": item.submitted_at,
+        "memory_gb": request.memory_gb,
+        "walltime_minutes": request.walltime_minutes,
+        "constraint": request.constraint,
+        "max_rss_gb": outcome.max_rss_gb if outcome else None,
+        "elapsed_seconds": outcome.elapsed_seconds if outcome else None,
+        "nodes": outcome.nodes if outcome else "",
+        "log_path": item.log_path,
+    }
 
 
 def _print_table(rows: list[dict[str, object]]) -> None:

@@ -10,9 +10,9 @@ from evsctl.errors import ExitCode, InputError
 from evsctl.models.spec import DTYPES
 
 if TYPE_CHECKING:
+    from evsctl.db.connection import Database
     from evsctl.jobs.plan import SubmissionPlan
-
-REQUEST_FLAGS = ("mem", "time", "gpus", "constraint", "partition", "account", "qos", "cpus", "exclude")
+    from evsctl.jobs.types import JobPort
 
 
 @click.command()
@@ -54,56 +54,58 @@ def submit(
 
     The plan is printed first; several models are asked for once. Exit code 2 when SLURM refuses, with its words.
     """
-    from evsctl.db.sync import best_effort_sync
     from evsctl.jobs.overrides import RequestOverrides
-    from evsctl.jobs.plan import look_around, plan_submission
-    from evsctl.jobs.submit import submit_plan
 
     if bool(model_ids) == take_all:
         raise InputError("Which models?", "Name some, or give --all.")
-    overrides = RequestOverrides.from_text(**request)
     study = Study.here(db)
-    port = study.port(local=local)
     for model_id in model_ids:
         study.registry.get(model_id)
-    best_effort_sync(study.settings.database)
+    wanted: dict[str, Any] = {
+        "configs": configs or None,
+        "langs": langs or None,
+        "overrides": RequestOverrides.from_text(**request),
+        "dtype": dtype,
+        "model_path": model_path,
+        "new_id": new_id,
+        "hypothetical": dry_run or take_all,
+    }
+    port = study.port(local=local)
     with study.open(write=not dry_run) as database:
-        around = look_around(database, study.settings, port)
-        chosen = list(model_ids) if model_ids else incomplete_models(study, database)
-        plans = [
-            plan_submission(
-                database,
-                study.settings,
-                study.registry,
-                port,
-                model_id,
-                configs=configs or None,
-                langs=langs or None,
-                overrides=overrides,
-                dtype=dtype,
-                model_path=model_path,
-                new_id=new_id,
-                hypothetical=dry_run or take_all,
-                surroundings=around,
-            )
-            for model_id in chosen
-        ]
+        plans = _plans(study, database, port, model_ids, wanted)
         for plan in plans:
             show_plan(plan, with_script=dry_run)
         if dry_run:
             return ExitCode.BAD_INPUT if any(plan.problems for plan in plans) and not take_all else ExitCode.GOOD
-        ready = [plan for plan in plans if not plan.problems]
-        if not ready:
-            raise InputError("There is nothing to submit.", "`evsctl status` shows why.")
-        if len(ready) > 1 and not yes and not click.confirm(_question(ready), err=True):
-            raise click.Abort
-        for plan in ready:
-            submission = submit_plan(database, study.settings, port, plan)
-            click.echo(f"{submission.job_id}\t{plan.model_id}")
+        _submit_ready(study, database, port, plans, yes)
     return ExitCode.GOOD
 
 
-def incomplete_models(study: Study, database: Any) -> list[str]:
+def _plans(study: Study, database: "Database", port: "JobPort", model_ids: Sequence[str], wanted: dict[str, Any]) -> "list[SubmissionPlan]":
+    """A plan per model, all made on one look at the queue; no model named means every incomplete one of the study."""
+    from evsctl.db.sync import best_effort_sync
+    from evsctl.jobs.plan import look_around, plan_submission
+
+    best_effort_sync(study.settings.database)
+    around = look_around(database, study.settings, port)
+    chosen = list(model_ids) or incomplete_models(study, database)
+    return [plan_submission(database, study.settings, study.registry, port, m, surroundings=around, **wanted) for m in chosen]
+
+
+def _submit_ready(study: Study, database: "Database", port: "JobPort", plans: "Sequence[SubmissionPlan]", yes: bool) -> None:
+    from evsctl.jobs.submit import submit_plan
+
+    ready = [plan for plan in plans if not plan.problems]
+    if not ready:
+        raise InputError("There is nothing to submit.", "`evsctl status` shows why.")
+    if len(ready) > 1 and not yes and not click.confirm(_question(ready), err=True):
+        raise click.Abort
+    for plan in ready:
+        submission = submit_plan(database, study.settings, port, plan)
+        click.echo(f"{submission.job_id}\t{plan.model_id}")
+
+
+def incomplete_models(study: Study, database: "Database") -> list[str]:
     """The study's models that lack answers, in the order of its table."""
     from evsctl.db.progress import read_progress
 
