@@ -31,14 +31,21 @@ def plan_lines(plan: "SubmissionPlan", width: int, ascii_only: bool = False) -> 
     """Title, a line per part, warnings, problems, and the sbatch line, wrapped to `width`."""
     lines = [rule(plan_title(plan), width, ascii_only), Text()]
     lines += plan_table(plan.previous, plan.advice.request, plan.advice.reasons, width)
+    lines += [Text(), *_remarks(plan, width)]
+    lines += _wrapped(shell_line(plan.argv), width, "dim")
+    return [Text(plain(line.plain, True), style=line.style) for line in lines] if ascii_only else lines
+
+
+def _remarks(plan: "SubmissionPlan", width: int) -> list[Text]:
+    """Why to think twice, what to know, why not; an empty line behind."""
+    lines: list[Text] = []
     if plan.advice.stop:
-        lines += [Text(), *_wrapped(f"! {plan.advice.stop}. Enter submits all the same.", width, "bold yellow")]
+        lines += _wrapped(f"! {plan.advice.stop}. Enter submits all the same.", width, "bold yellow")
     for warning in plan.advice.warnings:
         lines += _wrapped(f"! {warning}", width, "yellow")
     for problem in plan.problems:
         lines += _wrapped(f"✖ {problem}", width, "bold yellow")
-    lines += [Text(), *_wrapped(shell_line(plan.argv), width, "dim")]
-    return [Text(plain(line.plain, True), style=line.style) for line in lines] if ascii_only else lines
+    return [*lines, Text()] if lines else []
 
 
 def plan_title(plan: "SubmissionPlan") -> str:
@@ -52,19 +59,25 @@ def plan_title(plan: "SubmissionPlan") -> str:
 def plan_table(before: JobRequest | None, now: JobRequest, reasons: dict[str, str], width: int) -> list[Text]:
     """One line per part of the request; what changes is bold, `same` where it does not."""
     told = [(word, name) for word, name in _FIELDS if _is_told(before, now, name)]
-    rows = [(word, show(before, name), show(now, name), reasons.get(name, "")) for word, name in told]
+    rows = [(word, show(before, name), _now(before, now, name), reasons.get(name, "")) for word, name in told]
     first = max([len(row[1]) for row in rows] + [9]) + 2
     second = max([len(row[2]) for row in rows] + [5]) + 2
     room = max(20, width - 15 - first - second)
     lines = [Text(f" {'':<12} {'last time':<{first}}{'now':<{second}}why", style="dim")]
     for word, old, new, reason in rows:
-        changed = before is not None and old != new
+        changed = before is not None and new not in (old, "same")
         why = Text(reason).wrap(Console(width=room), room) if reason else [Text()]
         line = Text(f" {word:<12} {old:<{first}}")
         line.append(f"{new:<{second}}", style="bold" if changed else "")
         lines.append(line + why[0])
         lines += [Text(" " * (14 + first + second)) + rest for rest in why[1:]]
     return lines
+
+
+def _now(before: JobRequest | None, now: JobRequest, name: str) -> str:
+    """What will be asked for; `same` spares a long value its second time."""
+    old, new = show(before, name), show(now, name)
+    return "same" if before is not None and old == new and len(new) > 8 else new
 
 
 def show(request: JobRequest | None, name: str) -> str:

@@ -16,7 +16,7 @@ DIM = "dim"
 
 def header(snapshot: Snapshot | None, width: int, *, read_only: bool = False, ascii_only: bool = False) -> Text:
     """One line: what and where on the left, how fresh on the right."""
-    left = Text(" evsctl", style="bold")
+    left = Text.assemble((" evsctl", "bold"))
     if snapshot is None:
         return left
     where = "  ".join(part for part in (snapshot.slurm.partition, snapshot.db, "READ-ONLY" if read_only else "") if part)

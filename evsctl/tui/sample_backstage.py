@@ -1,0 +1,78 @@
+"""The sample study behind a dashboard: nothing moves, nothing is submitted."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from evsctl.errors import SubmissionRefusedError
+from evsctl.jobs.types import Advice, JobRequest
+from evsctl.status.snapshot import ModelRow, Snapshot
+from evsctl.tui.sample import sample_snapshot
+
+_BEFORE = JobRequest(memory_gb=48, walltime_minutes=240, constraint="a100|l40s|h100", partition="gpu-preempt")
+_NOW = JobRequest(memory_gb=48, walltime_minutes=480, constraint="a100|l40s|h100", partition="gpu-preempt", exclude=("gpu017",))
+_REASONS = {
+    "memory_gb": "as last time; its peak was 31.4G",
+    "walltime_minutes": "15,872 ÷ 0.68/s × 1.2, up to the next half hour",
+    "gpus": "as last time",
+    "constraint": "as last time",
+    "exclude": "failed under job 52544107 within the last day",
+}
+_WARNINGS = ("An l40s holds 48 of 54 GB: there it would stream the weights.",)
+
+
+@dataclass(frozen=True)
+class SamplePlan:
+    """As much of a plan as the Plan screen shows."""
+
+    model_id: str
+    attempt: int = 3
+    pending: int = 15_872
+    advice: Advice = field(default_factory=lambda: Advice(_NOW, _REASONS, _WARNINGS))
+    previous: JobRequest | None = _BEFORE
+    dtype: str = "bf16"
+    problems: tuple[str, ...] = ()
+
+    @property
+    def argv(self) -> list[str]:
+        """The sbatch line."""
+        log = f"survey.runs/{self.model_id}/%j.log"
+        return [
+            *("sbatch", "--parsable", f"--job-name=evs-study-{self.model_id}", "--dependency=singleton", "--requeue", "--open-mode=append"),
+            *("--signal=B:USR1@120", f"--output={log}", "--mem=48G", "-t", "08:00:00", "-G", "1", "--constraint=a100|l40s|h100"),
+            *("--partition=gpu-preempt", "--cpus-per-task=4", "--exclude=gpu017", f"survey.runs/{self.model_id}/attempt-3.sbatch"),
+        ]
+
+
+class SampleBackstage:
+    """Answers like a study, and refuses to act."""
+
+    read_only = ""
+    port: Any = SimpleNamespace(name="cli")
+
+    def __init__(self, log_path: str | None = None) -> None:
+        self._snapshot = sample_snapshot(log_path)
+
+    def look(self) -> Snapshot:
+        """Always the same."""
+        return self._snapshot
+
+    def poll(self, *, force: bool = False) -> None:
+        """Nobody to ask."""
+
+    def plan(self, model_id: str) -> Any:
+        """The sample's plan."""
+        return SamplePlan(model_id)
+
+    def submit(self, plan: Any) -> Any:
+        """Refused."""
+        raise SubmissionRefusedError("This is a sample: nothing is submitted.")
+
+    def cancel(self, row: ModelRow) -> list[str]:
+        """Refused."""
+        raise SubmissionRefusedError("This is a sample: nothing is cancelled.")
+
+    def tail(self, path: Path, lines: int) -> list[str]:
+        """The end of the sample's log."""
+        return path.read_text(encoding="utf-8").splitlines()[-lines:]
