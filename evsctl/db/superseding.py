@@ -28,10 +28,9 @@ def apply_retractions(conn: Connection, model_id: str, retractions: Retractions,
             back[prompt_id] = entry
     _take_back(conn, model_id, back, at)
     _forget_failures(conn, model_id, retractions)
-    freed = not _identity_is_held(conn, model_id)
-    if freed:
+    if not _identity_is_held(conn, model_id):
         forget_identity(conn, model_id)
-    if back and (freed or _something_was_passed_over(conn, model_id, back.values())):
+    if back and _something_was_passed_over(conn, model_id, back.values()):
         read_again(conn, [model_id])
     return len(back)
 
