@@ -14,6 +14,7 @@ from evsctl.models.registry import Registry, load_registry
 from evsctl.settings import Settings, load_settings
 
 if TYPE_CHECKING:
+    from evsctl.db.adopt import AdoptionReport
     from evsctl.db.connection import Database
     from evsctl.jobs.types import JobPort
 
@@ -57,13 +58,28 @@ class Study:
         """Open the database; the caller closes it."""
         from evsctl.db.connection import open_database
 
-        return open_database(self.settings.database, write=write, create=create)
+        database = open_database(self.settings.database, write=write, create=create)
+        if database.adoption is not None:
+            _tell_of_adoption(database.adoption)
+        return database
 
     def port(self, *, local: bool = False) -> "JobPort":
         """The batch system of the study, or this machine."""
         from evsctl.jobs.ports import choose_port
 
         return choose_port(self.settings, "local" if local else None)
+
+
+def _tell_of_adoption(report: "AdoptionReport") -> None:
+    """Say once what happened to a database that was here before evsctl."""
+    backup = f"; the whole of it is kept as {report.backup}" if report.backup else ""
+    talk(
+        f"A database from before evsctl: its five tables stay as they are, {report.prompts:,} answered prompts are kept in journals{backup}."
+    )
+    if report.duplicates:
+        talk(f"{report.duplicates:,} prompts stand in it twice: each is counted once, and none of the second ones is run.")
+    for problem in report.problems:
+        talk(problem)
 
 
 def talk(message: str) -> None:
