@@ -72,9 +72,9 @@ class Study:
 
 def _tell_of_adoption(report: "AdoptionReport") -> None:
     """Say once what happened to a database that was here before evsctl."""
-    backup = f"; the whole of it is kept as {report.backup}" if report.backup else ""
+    backup = f", and a whole copy is {report.backup}" if report.backup else ""
     talk(
-        f"A database from before evsctl: its five tables stay as they are, {report.prompts:,} answered prompts are kept in journals{backup}."
+        f"A database from before evsctl: its five tables stay as they are, {report.prompts:,} answered prompts are in journals too{backup}."
     )
     if report.duplicates:
         talk(f"{report.duplicates:,} prompts stand in it twice: each is counted once, and none of the second ones is run.")
