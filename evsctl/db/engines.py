@@ -115,8 +115,13 @@ def plain_error(error: BaseException, location: DatabaseLocation) -> EvsctlError
     """One sentence and the fix for a driver's error; None where the statement itself is at fault."""
     if isinstance(error, sqlite3.Error):
         return _sqlite_error(error, location)
-    if type(error).__name__ in ("OperationalError", "InterfaceError"):
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    kinds = {kind.__name__ for kind in type(error).__mro__}
+    first = next(iter(str(error).strip().splitlines()), type(error).__name__)
+    if kinds & {"ReadOnlySqlTransaction", "InsufficientPrivilege"}:
+        return DatabaseError(
+            f"{location.display} cannot be written: {first}.", "Ask its owner for the right to write; reading commands still work."
+        )
+    if kinds & {"OperationalError", "InterfaceError"}:
         return DatabaseError(f"The database {location.display} is out of reach: {first}.", "Check the server, the URL and the password.")
     return None
 
