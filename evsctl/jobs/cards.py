@@ -23,16 +23,23 @@ def warnings(spec: ModelSpec, request: JobRequest, overrides: Mapping[str, float
     gpus = gpu_classes(request.constraint, overrides)
     small = [gpu for gpu in gpus if weights is not None and not holds(gpu, weights)]
     if weights is None or not small:
-        return []
+        return _unsupported(spec)
     names = " and ".join(f"{gpu.name} ({gpu.memory_gb:.0f} GB)" for gpu in small)
     subject = "No allowed card holds" if len(small) == len(gpus) else f"{names} cannot hold"
     where = f": {names}" if len(small) == len(gpus) else ""
-    instead = f"there the engine streams {spec.dtype} layer by layer: same numbers, slower"
-    return [f"{subject} the {weights:.0f} GB of {spec.dtype} weights{where}; {instead}."]
+    instead = "the engine keeps all weights on one card, so a job there ends for want of GPU memory"
+    return [f"{subject} the {weights:.0f} GB of {spec.dtype} weights{where}; {instead}.", *_unsupported(spec)]
+
+
+def _unsupported(spec: ModelSpec) -> list[str]:
+    """bitsandbytes passes over experts silently, so the engine refuses what would only pretend to be quantised."""
+    if spec.dtype in ("int8", "int4") and "moe" in (spec.architecture or ""):
+        return [f"The engine refuses {spec.dtype} for {spec.architecture}: its experts would stay unquantised. A job ends at once."]
+    return []
 
 
 def alternative(spec: ModelSpec, request: JobRequest, cluster: ClusterFacts, overrides: Mapping[str, float]) -> Alternative | None:
-    """The better line, where there is one: only the cards that hold the model, or bf16 streamed where a quantised model fits nowhere."""
+    """The better line, where there is one: only the cards that hold the model."""
     weights = spec.weights_gb()
     gpus = gpu_classes(request.constraint, overrides)
     if weights is None or not gpus:
@@ -47,11 +54,6 @@ def alternative(spec: ModelSpec, request: JobRequest, cluster: ClusterFacts, ove
         return Alternative(
             replace(request, constraint=constraint), spec.dtype, spec.model_id, f"only cards that hold the {weights:.0f} GB of weights"
         )
-    if spec.dtype in ("int8", "int4"):
-        reason = (
-            f"{spec.dtype} does not fit and would be streamed anyway: bf16 streamed keeps the model's own numbers, under an id of its own"
-        )
-        return Alternative(request, "bf16", f"{spec.model_id}_bf16", reason)
     return None
 
 

@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 from evsctl.errors import SubmissionRefusedError
 from evsctl.jobs.types import Advice, JobRequest
+from evsctl.status.check import AnswerCheck, GroupCheck
 from evsctl.status.snapshot import ModelRow, Snapshot
-from evsctl.tui.sample import sample_snapshot
+from evsctl.tui.sample import SAMPLE_PROMPTS, sample_snapshot
 
 _BEFORE = JobRequest(memory_gb=48, walltime_minutes=240, constraint="a100|l40s|h100", partition="gpu-preempt")
 _NOW = JobRequest(memory_gb=48, walltime_minutes=480, constraint="a100|l40s|h100", partition="gpu-preempt", exclude=("gpu017",))
@@ -19,7 +19,7 @@ _REASONS = {
     "constraint": "as last time",
     "exclude": "failed under job 52544107 within the last day",
 }
-_WARNINGS = ("An l40s holds 48 of 54 GB: there it would stream the weights.",)
+_WARNINGS = ("l40s (48 GB) cannot hold the 54 GB of bf16 weights.",)
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class SampleBackstage:
     """Answers like a study, and refuses to act."""
 
     read_only = ""
-    port: Any = SimpleNamespace(name="cli")
+    commands = ("10:41:50  squeue", "10:42:02  sacct -j 52544124")
 
     def __init__(self, log_path: str | None = None) -> None:
         self._snapshot = sample_snapshot(log_path)
@@ -64,6 +64,20 @@ class SampleBackstage:
     def plan(self, model_id: str) -> Any:
         """The sample's plan."""
         return SamplePlan(model_id)
+
+    def plan_all(self) -> Any:
+        """Plans for the two models without a job."""
+        return [SamplePlan("gemma3_27b_pt"), SamplePlan("gemma3_27b_it", attempt=1, pending=20_863, previous=None)]
+
+    def submit_all(self, plans: Any) -> Any:
+        """Refused."""
+        raise SubmissionRefusedError("This is a sample: nothing is submitted.")
+
+    def check(self, model_id: str) -> AnswerCheck:
+        """An invented check."""
+        languages = tuple(GroupCheck(lang, count, 0.55 + count % 17 / 50, count % 5) for lang, count in SAMPLE_PROMPTS.items())
+        worst = (GroupCheck("v133", 132, 0.04, 120), GroupCheck("v276", 44, 0.09, 30))
+        return AnswerCheck(model_id, 20_863, 0.64, sum(group.low for group in languages), languages, worst, 0)
 
     def submit(self, plan: Any) -> Any:
         """Refused."""

@@ -8,6 +8,7 @@ import pytest
 
 from evsctl.errors import SlurmError
 from evsctl.jobs.types import Advice, JobRequest
+from evsctl.status.check import judge_answers
 from evsctl.tui.dashboard import Dashboard
 from evsctl.tui.sample import SAMPLE_LOG, sample_snapshot
 
@@ -24,7 +25,7 @@ def sample_plan(model_id="gemma3_27b_pt", **more):
             "constraint": "as last time",
             "exclude": "failed under job 52544107 within the last day",
         },
-        warnings=("An l40s holds 48 of 54 GB: there it would stream the weights.",),
+        warnings=("l40s (48 GB) cannot hold the 54 GB of bf16 weights.",),
     )
     fields = {
         "model_id": model_id,
@@ -45,7 +46,8 @@ class FakeBackstage:
 
     def __init__(self):
         self.read_only = ""
-        self.port = SimpleNamespace(name="cli")
+        self.commands = ["10:41:50  squeue"]
+        self.answers = judge_answers("gemma3_27b_pt", [])
         self.snapshot = sample_snapshot()
         self.looks = 0
         self.polls = []
@@ -68,6 +70,15 @@ class FakeBackstage:
     def plan(self, model_id):
         self.plans.append(model_id)
         return SimpleNamespace(**(vars(self.next_plan) | {"model_id": model_id}))
+
+    def plan_all(self):
+        return [sample_plan("gemma3_27b_pt"), sample_plan("qwen3235b", problems=("'qwen3235b' has a job already: 7.",))]
+
+    def submit_all(self, plans):
+        return [self.submit(plan) for plan in plans]
+
+    def check(self, model_id):
+        return replace(self.answers, model_id=model_id)
 
     def submit(self, plan):
         if self.refuse:
