@@ -132,6 +132,8 @@ def show_plan(plan: "SubmissionPlan", with_script: bool) -> None:
         talk(f"  {name:17} {'-' if value in (None, ()) else value!s:16} {reason}")
     for warning in plan.advice.warnings:
         talk(f"  warning: {warning}")
+    if better := plan.advice.alternative:
+        talk(f"  better: --constraint '{better.request.constraint}': {better.reason}")
     if plan.advice.stop:
         talk(f"  stop: {plan.advice.stop}")
     for problem in plan.problems:
