@@ -181,4 +181,4 @@ def test_all_english_prompts_are_answered_through_slurm_killed_once(slurm: Slurm
     env = {**slurm.environment, "EVSCTL_CLUSTER_POLL": "10", "CUDA_VISIBLE_DEVICES": ""}
     answer_killed_once(study, env)
     assert_complete(study, env)
-    assert_equal_to_a_plain_loop(study, weights, 200)
+    assert_equal_to_a_plain_loop(study, weights, 40)
