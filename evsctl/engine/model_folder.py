@@ -140,12 +140,14 @@ def _check_weight_file(file: Path) -> None:
     try:
         with file.open("rb") as stream:
             length = int.from_bytes(stream.read(8), "little")
-            header = json.loads(stream.read(length)) if 2 <= length <= 100_000_000 else None
-        end = max((int(t["data_offsets"][1]) for name, t in header.items() if name != "__metadata__"), default=0) if header else -1
-        whole = end >= 0 and file.stat().st_size >= 8 + length + end
+            if not 2 <= length <= 100_000_000:
+                raise ValueError("it does not begin as one")
+            size, raw = file.stat().st_size, stream.read(length)
+        tensors = json.loads(raw) if len(raw) == length else {}
+        end = max((int(t["data_offsets"][1]) for name, t in tensors.items() if name != "__metadata__"), default=0)
     except FileNotFoundError as error:
         raise InputError(f"Weight file {file} is missing.", "Copy or fetch it; the index names it.") from error
     except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
         raise InputError(f"Weight file {file} is not a safetensors file: {error}.", "Fetch it again.") from error
-    if not whole:
+    if size < 8 + length + end:
         raise InputError(f"Weight file {file} is cut short.", "Fetch it again.")

@@ -8,7 +8,7 @@ import torch
 from evsctl.engine.loading import check_dtype, choose_device, end_ids, load_tokenizer
 from evsctl.engine.model_folder import ModelFolder, find_model
 from evsctl.engine.plan import Pack
-from evsctl.engine.resume import check_identity, complete_identity, read_done
+from evsctl.engine.resume import complete_identity, read_past
 from evsctl.engine.workload import Workload, make_workload
 from evsctl.errors import InputError
 from evsctl.journal.identity import ModelIdentity
@@ -83,10 +83,11 @@ def find_target(options: RunOptions) -> Target:
     folder = find_model(options.model_path, options.identity.revision)
     device = choose_device(options.device)
     identity = complete_identity(options.identity, folder)
-    check_identity(options.runs, identity)
+    past = read_past(options.runs)
+    past.check_identity(identity)
     check_dtype(folder, identity.dtype, device)
-    done = read_done(options.runs, options.manifest, identity)
-    return Target(folder, device, identity, frozenset(done), frozenset(options.wanted - done))
+    done = past.done(options.manifest, identity)
+    return Target(folder, device, identity, done, options.wanted - done)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,17 +1,19 @@
 """What is left to do: the manifest less what the model's journals already hold, judged as sync judges it."""
 
-from collections.abc import Iterator
-from dataclasses import replace
+import logging
+from dataclasses import dataclass, replace
 
 from evsctl.engine.model_folder import ModelFolder
-from evsctl.errors import InputError
+from evsctl.errors import EngineError, InputError
 from evsctl.journal.accept import acceptable
 from evsctl.journal.identity import ModelIdentity
 from evsctl.journal.keys import PromptKey
 from evsctl.journal.manifest import Manifest
 from evsctl.journal.paths import ModelRuns
 from evsctl.journal.reader import JournalLine, read_journal
-from evsctl.journal.retractions import read_retractions
+from evsctl.journal.retractions import Retractions, read_retractions
+
+log = logging.getLogger(__name__)
 
 OTHER_ID = "Answer under another id: `--as NEW_ID`."
 
@@ -27,24 +29,48 @@ def complete_identity(identity: ModelIdentity, folder: ModelFolder) -> ModelIden
     return replace(identity, fingerprint=folder.fingerprint, revision=identity.revision or folder.commit)
 
 
-def check_identity(runs: ModelRuns, identity: ModelIdentity) -> None:
-    """Raise InputError where the model has results that were made with something else; rows of unknown origin say nothing."""
-    retractions = read_retractions(runs.retractions)
-    for line in _journal_lines(runs):
-        theirs = line.header.identity
-        if theirs is None or line.result.failed is not None or not (parts := identity.differences(theirs)) or retractions.cover(line):
-            continue
-        had = ", ".join(f"{part} {getattr(theirs, part)}" for part in parts)
-        now = ", ".join(f"{part} {getattr(identity, part)}" for part in parts)
-        raise InputError(f"Model '{identity.model_id}' has results with {had} (run {line.header.run_id}); this run has {now}.", OTHER_ID)
+@dataclass(frozen=True)
+class Past:
+    """All that the model's journals hold and what was taken back of it."""
+
+    lines: tuple[JournalLine, ...]
+    retractions: Retractions
+
+    def check_identity(self, identity: ModelIdentity) -> None:
+        """Raise InputError where the model has results that were made with something else; rows of unknown origin say nothing."""
+        for line in self.lines:
+            theirs = line.header.identity
+            if (
+                theirs is None
+                or line.result.failed is not None
+                or not (parts := identity.differences(theirs))
+                or self.retractions.cover(line)
+            ):
+                continue
+            had = ", ".join(f"{part} {getattr(theirs, part)}" for part in parts)
+            now = ", ".join(f"{part} {getattr(identity, part)}" for part in parts)
+            raise InputError(
+                f"Model '{identity.model_id}' has results with {had} (run {line.header.run_id}); this run has {now}.", OTHER_ID
+            )
+
+    def done(self, manifest: Manifest, identity: ModelIdentity) -> frozenset[PromptKey]:
+        """The manifest's prompts that need no answer any more."""
+        expected = manifest.expected
+        return frozenset(line.result.key for line in self.lines if acceptable(line, identity, expected, self.retractions))
 
 
-def read_done(runs: ModelRuns, manifest: Manifest, identity: ModelIdentity) -> set[PromptKey]:
-    """The manifest's prompts that need no answer any more."""
-    retractions = read_retractions(runs.retractions)
-    return {line.result.key for line in _journal_lines(runs) if acceptable(line, identity, manifest.expected, retractions)}
-
-
-def _journal_lines(runs: ModelRuns) -> Iterator[JournalLine]:
-    for path in runs.journals():
-        yield from read_journal(path).lines
+def read_past(runs: ModelRuns) -> Past:
+    """Read every journal of the model; raises EngineError for one that cannot be read: what it holds would be done twice."""
+    lines: list[JournalLine] = []
+    try:
+        for path in runs.journals():
+            content = read_journal(path)
+            lines.extend(content.lines)
+            for problem in content.problems:
+                log.warning("%s", problem)
+        retractions = read_retractions(runs.retractions)
+    except OSError as error:
+        raise EngineError(f"The journals in {runs.folder} cannot be read: {error}.", "Check permissions there.") from error
+    for problem in retractions.problems:
+        log.warning("%s", problem)
+    return Past(tuple(lines), retractions)

@@ -12,7 +12,7 @@ from evsctl.engine.plan import Pack
 from evsctl.engine.resident import ResidentExecutor
 from evsctl.engine.run import run_model
 from evsctl.engine.signals import StopNow
-from evsctl.errors import ExitCode, InputError
+from evsctl.errors import EngineError, ExitCode, InputError
 from evsctl.journal.identity import ModelIdentity
 from evsctl.journal.keys import PromptKey
 from evsctl.journal.reader import read_journal
@@ -188,3 +188,14 @@ def test_results_do_not_depend_on_the_order_of_the_manifest(tmp_path: Path, surv
     study = a_study(tmp_path, survey_model, shuffled)
     run_model(manifest_path=study.manifest_path, runs=study.runs, model_path=str(study.model), identity=study.identity, tokens_per_pack=400)
     assert study.answers() == undisturbed
+
+
+def test_a_journal_that_cannot_be_read_stops_the_run_before_it_repeats_anything(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    study.run(limit=5)
+
+    def refuse(path: Path) -> object:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("evsctl.engine.resume.read_journal", refuse)
+    with pytest.raises(EngineError, match=r"journals in .* cannot be read.*Permission denied"):
+        study.run()
