@@ -36,7 +36,9 @@ Work = dict[str, list[tuple[Path, Seen]]]
 
 
 def has_news(conn: Connection, folder: RunsFolder) -> bool:
-    """Whether a sync would find something to do, by looking at file sizes and times only."""
+    """Whether a sync would find something to do, by looking at file sizes and times only, and at the truth of the cache."""
+    if not cache_is_true(conn):
+        return True
     marks = load_marks(conn)
     if any(retractions_stand(model) not in (None, marks.get(model.model_id)) for model in folder.models()):
         return True
@@ -66,7 +68,7 @@ class Batch:
         """Merge until nothing is new, the budget is spent or the batch is full; returns whether nothing is new any more."""
         counted = cache_is_true(self._conn)
         finished = self._run_models()
-        if not counted and self._deadline is None and (self._gained or self._recount or finished):
+        if not counted and finished and not past(self._deadline):
             refresh_cache(self._conn)
         elif not counted:
             forget_cache(self._conn)

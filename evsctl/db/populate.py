@@ -10,6 +10,7 @@ from evsctl.db.connection import Database
 from evsctl.db.engines import insert_rows
 from evsctl.db.prompt_index import ASKED_COLUMNS, KEY_COLUMNS, Asked, read_asked
 from evsctl.db.schema import models, prompts, questions
+from evsctl.db.tally import cache_is_true, nothing_is_done, write_cache
 from evsctl.errors import InputError
 from evsctl.journal.keys import PromptKey
 from evsctl.models.spec import ModelSpec
@@ -38,9 +39,12 @@ def populate_survey(db: Database, survey: Iterable[Question], wanted: Iterable[P
     Raises DatabaseError where the study is being written by another; nothing is inserted then.
     """
     with db.writing() as conn:
+        counted = cache_is_true(conn) or nothing_is_done(conn)
         questions_added, differing_types = _insert_questions(conn, survey)
         added, present, differing_prompts = _insert_prompts(conn, wanted)
         models_added, differing_models = _insert_models(conn, specs)
+        if counted:
+            write_cache(conn, {})
     differences = (*differing_types, *differing_prompts, *differing_models)
     return PopulateReport(questions_added, added, present, differences, models_added)
 

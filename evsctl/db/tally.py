@@ -179,6 +179,11 @@ def cache_is_true(conn: Connection) -> bool:
     return stamp is not None and stamp == current_stamp(conn)
 
 
+def nothing_is_done(conn: Connection) -> bool:
+    """Whether there is no evaluation row at all."""
+    return conn.execute(select(evaluations.c.prompt_id).limit(1)).first() is None
+
+
 def forget_cache(conn: Connection) -> None:
     """Have counts taken from the rows until the next refresh."""
     conn.execute(delete(study_state).where(study_state.c.key == STAMP))

@@ -13,6 +13,7 @@ from evsctl.db.connection import open_database
 from evsctl.db.pending import model_total, pending_prompts
 from evsctl.db.populate import populate_survey
 from evsctl.db.progress import ModelProgress, count_prompts, model_languages, read_progress, survey_languages
+from evsctl.db.sync import best_effort_sync
 from evsctl.db.tally import cached_done, done_by_part, find_duplicates
 from evsctl.models.registry import Registry
 from evsctl.models.spec import ModelSpec
@@ -147,6 +148,22 @@ def test_the_cache_is_used_only_while_it_says_what_the_rows_say(study: Study) ->
     study.sync()
     assert is_cached(study)
     assert progress_of(study)["tiny"] == (12, 6, 0)
+
+
+def test_the_cache_outlives_a_populate_and_is_made_true_again_by_any_sync(study: Study) -> None:
+    prompts = study.populate()
+    assert is_cached(study)
+    study.journal("1-r0", [an_answer(prompts[0])])
+    best_effort_sync(study.location)
+    assert is_cached(study)
+    study.populate(questions=5)
+    assert is_cached(study)
+    assert progress_of(study)["tiny"] == (20, 1, 0)
+    study.execute("INSERT INTO evaluations VALUES (9, 'tiny', 1, 1.0, 0.5)")
+    assert not is_cached(study)
+    best_effort_sync(study.location)
+    assert is_cached(study)
+    assert progress_of(study)["tiny"] == (20, 2, 0)
 
 
 @given(st.lists(st.tuples(st.sampled_from(["answer", "insert", "delete", "retract"]), st.integers(0, 11)), max_size=8))
