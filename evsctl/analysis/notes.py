@@ -65,12 +65,12 @@ def weak_mass_note(answers: Answers) -> str:
     return f"{n_weak:,} of {n_all:,} answered prompts put less than {LOW_MASS:.0%} of the next-token mass on valid answers; they are kept."
 
 
-def interval_note(*estimates: Estimate) -> str:
-    """How intervals were made, and how many means have none."""
+def interval_note(*estimates: Estimate, what: str = "mean") -> str:
+    """How intervals were made, and how many means (or whatever `what` they are) have none."""
     n_without = sum(int((np.isnan(e.low) & ~np.isnan(e.mean)).sum()) for e in estimates)
     if not n_without:
         return INTERVALS
-    n = counted(n_without, "mean rests", "means rest")
+    n = counted(n_without, f"{what} rests", f"{what}s rest")
     return f"{INTERVALS} {n} on fewer than {MIN_CLUSTERS} independent questions and {'has' if n_without == 1 else 'have'} no interval."
 
 
