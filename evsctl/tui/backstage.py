@@ -1,9 +1,10 @@
 """What the dashboard asks of the other rooms."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from evsctl.jobs.types import JobPort
+from evsctl.status.check import AnswerCheck
 from evsctl.status.snapshot import ModelRow, Snapshot
 
 if TYPE_CHECKING:
@@ -16,7 +17,11 @@ class Backstage(Protocol):
 
     read_only: str
     """Why nothing may be submitted or cancelled here, in one sentence; empty where it may."""
-    port: JobPort
+
+    @property
+    def commands(self) -> Sequence[str]:
+        """Every command that was run for this window, oldest first."""
+        ...
 
     def look(self) -> Snapshot:
         """Files and database as they are now; SLURM is not asked."""
@@ -32,6 +37,18 @@ class Backstage(Protocol):
 
     def submit(self, plan: "SubmissionPlan") -> "Submission":
         """Hand the job over."""
+        ...
+
+    def plan_all(self) -> "list[SubmissionPlan]":
+        """The plans of all incomplete models of the study that have no job, on one look at the queue."""
+        ...
+
+    def submit_all(self, plans: "Sequence[SubmissionPlan]") -> "list[Submission]":
+        """Hand these jobs over, one after the other; stops at the first that fails."""
+        ...
+
+    def check(self, model_id: str) -> AnswerCheck:
+        """A look through the model's answers."""
         ...
 
     def cancel(self, row: ModelRow) -> list[str]:

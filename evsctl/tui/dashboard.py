@@ -15,11 +15,14 @@ from evsctl.tui.background import Background, Finished
 from evsctl.tui.backstage import Backstage
 from evsctl.tui.farewell import farewell
 from evsctl.tui.screens.base import StudyScreen
+from evsctl.tui.screens.check import CheckScreen
 from evsctl.tui.screens.confirm import ConfirmScreen
 from evsctl.tui.screens.help import HelpScreen
+from evsctl.tui.screens.jobs import JobsScreen
 from evsctl.tui.screens.log import LogScreen
 from evsctl.tui.screens.models import ModelsScreen
 from evsctl.tui.screens.plan import PlanScreen
+from evsctl.tui.screens.plan_all import PlanAllScreen
 from evsctl.tui.screens.small import SmallScreen, is_too_small
 from evsctl.tui.screens.why import WhyScreen
 from evsctl.tui.texts import cancel_question
@@ -148,6 +151,19 @@ class Dashboard(App[str]):
     def open_why(self, row: ModelRow) -> None:
         """What became of the model's jobs."""
         self.push_screen(WhyScreen(row.model_id))
+
+    def open_check(self, row: ModelRow) -> None:
+        """Are its answers worth drawing?"""
+        self.push_screen(CheckScreen(row.model_id))
+
+    def open_jobs(self) -> None:
+        """Every job of the study."""
+        self.push_screen(JobsScreen())
+
+    def open_plan_all(self) -> None:
+        """The plans of all incomplete models."""
+        if self._may_act():
+            self.push_screen(PlanAllScreen())
 
     def open_plan(self, row: ModelRow) -> None:
         """The plan of the model's next job."""

@@ -1,5 +1,6 @@
 """The Plan screen's lines: last time, now, and why, for each part of a request; pure."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -106,3 +107,31 @@ def _wrapped(text: str, width: int, style: str) -> list[Text]:
     room = max(20, width - 2)
     lines = Text(text).wrap(Console(width=room), room)
     return [Text(" " + line.plain.rstrip(), style=style) for line in lines]
+
+
+def plan_all_lines(plans: "Sequence[SubmissionPlan]", width: int, ascii_only: bool = False) -> list[Text]:
+    """A line per job that would be submitted, what they add up to, and why the others stay behind."""
+    ready = [plan for plan in plans if not plan.problems]
+    hours = sum(plan.advice.request.walltime_minutes / 60 * max(1, plan.advice.request.gpus) for plan in ready)
+    prompts = sum(plan.pending for plan in ready)
+    cost = f"up to {hours:,.0f} GPU-h" if hours else "on this machine"
+    title = f"{len(ready)} job{'' if len(ready) == 1 else 's'} · {prompts:,} prompts · {cost}"
+    lines = [rule(plain(title, ascii_only), width, ascii_only), Text()]
+    name = max([len(plan.model_id) for plan in plans] + [5])
+    if ready:
+        head = f" {'model':<{name}} {'prompts':>8} {'try':>4}  {'memory':>6} {'time':>10}  {'dtype':<5} constraint"
+        lines.append(Text(head, style="dim"))
+    for plan in ready:
+        request = plan.advice.request
+        numbers = f" {plan.model_id:<{name}} {plan.pending:>8,} {plan.attempt:>4}  {show(request, 'memory_gb'):>6}"
+        lines.append(Text(f"{numbers} {show(request, 'walltime_minutes'):>10}  {plan.dtype:<5} {show(request, 'constraint')}"))
+        if plan.advice.stop:
+            lines += _wrapped(plain(f"  ! {plan.advice.stop}", ascii_only), width, "bold yellow")
+    behind = [plan for plan in plans if plan.problems]
+    if behind:
+        lines += [Text(), Text(" not submitted", style="dim")]
+    for plan in behind:
+        lines += _wrapped(plain(f"{plan.model_id}: {plan.problems[0]}", ascii_only), width, "")
+    if not plans:
+        lines.append(Text(" Every model of the study is complete, or has a job already."))
+    return lines

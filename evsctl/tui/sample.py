@@ -4,7 +4,7 @@ from evsctl.status.snapshot import AttemptRow, ModelRow, SlurmHealth, Snapshot
 
 NOW = 1_780_000_000.0
 
-_PROMPTS = {
+SAMPLE_PROMPTS = {
     "bul": 1012, "ces": 958, "dan": 708, "deu": 904, "ell": 1006, "eng": 1138, "est": 1036, "fin": 934, "fra": 1018, "hrv": 791, "hun": 950,
     "ita": 940, "lit": 986, "lvs": 856, "nld": 992, "pol": 988, "por": 1004, "ron": 956, "slk": 804, "slv": 882, "spa": 964, "swe": 1036,
 }  # fmt: skip
@@ -47,8 +47,8 @@ def _hplt(lang: str) -> ModelRow:
         model_id=f"hplt2c_{lang}",
         hub_id=f"HPLT/hplt2c_{lang}_checkpoints",
         family="hplt2c",
-        total=_PROMPTS[lang],
-        done=_PROMPTS[lang],
+        total=SAMPLE_PROMPTS[lang],
+        done=SAMPLE_PROMPTS[lang],
         failed=0,
         rate_per_s=None,
         eta_s=None,
@@ -59,7 +59,7 @@ def _hplt(lang: str) -> ModelRow:
         next_action="",
         p_valid_mean=0.61 + len(lang) / 100,
         dtype="bf16",
-        attempts=(attempt(1, f"525{_PROMPTS[lang]:05d}", "done", 32, 60, "a100|l40s|h100", hours=0.02),),
+        attempts=(attempt(1, f"525{SAMPLE_PROMPTS[lang]:05d}", "done", 32, 60, "a100|l40s|h100", hours=0.02),),
     )
 
 
@@ -113,7 +113,7 @@ def sample_snapshot(log_path: str | None = None) -> Snapshot:
         db="survey.db",
         study="study",
         prompts=_ALL,
-        models=(gemma, qwen, _euro(log_path), _gemma_it(), *(_hplt(lang) for lang in _PROMPTS)),
+        models=(gemma, qwen, _euro(log_path), _gemma_it(), *(_hplt(lang) for lang in SAMPLE_PROMPTS)),
         slurm=SlurmHealth("cli", True, 12.0, 18, partition="gpu-preempt"),
         synced_age_seconds=5.0,
         db_age_seconds=0.0,

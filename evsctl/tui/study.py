@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from evsctl.db.connection import open_database
@@ -9,14 +10,16 @@ from evsctl.db.ledger import Submission
 from evsctl.errors import DatabaseError
 from evsctl.jobs.cancel import cancel_jobs
 from evsctl.jobs.logs import read_tail
-from evsctl.jobs.plan import SubmissionPlan, plan_submission
+from evsctl.jobs.plan import SubmissionPlan, look_around, plan_submission
 from evsctl.jobs.ports import choose_port
 from evsctl.jobs.submit import submit_plan
-from evsctl.jobs.types import JobPort
+from evsctl.jobs.types import ACTIVE_STATES, JobPort
 from evsctl.models.registry import Registry, load_registry
 from evsctl.settings import Settings
+from evsctl.status.check import AnswerCheck, check_answers
 from evsctl.status.collector import Collector
 from evsctl.status.snapshot import ModelRow, SlurmHealth, Snapshot
+from evsctl.tui.watched_port import WatchedPort
 
 
 class Study:
@@ -25,12 +28,17 @@ class Study:
     def __init__(self, settings: Settings, registry: Registry, port: JobPort, *, read_only: bool = False) -> None:
         self.settings = settings
         self.registry = registry
-        self.port = port
+        self.port = WatchedPort(port)
         self.place = settings.database.path.name if settings.database.path else settings.database.display
         self.read_only = "Read-only: started with --read-only, so nothing is submitted or cancelled here." if read_only else ""
         if not self.read_only and not _may_write(settings):
             self.read_only = f"Read-only: {settings.database.display} is not yours to write, so nothing is submitted or cancelled here."
-        self._collector = Collector(settings, registry, port)
+        self._collector = Collector(settings, registry, self.port)
+
+    @property
+    def commands(self) -> list[str]:
+        """Every command that was run for this window, oldest first."""
+        return self.port.commands
 
     def look(self) -> Snapshot:
         """Files and database; a database that is locked before it was ever read becomes a sentence too."""
@@ -60,6 +68,27 @@ class Study:
         """Hand the job over and write the ledger."""
         with open_database(self.settings.database, write=True) as db:
             return submit_plan(db, self.settings, self.port, plan)
+
+    def plan_all(self) -> list[SubmissionPlan]:
+        """The plans of all incomplete models of the study without a job, on one look at the queue."""
+        snapshot = self.look()
+        wanted = [row.model_id for row in snapshot.models if row.missing and row.in_study and row.state not in ACTIVE_STATES]
+        with open_database(self.settings.database) as db:
+            around = look_around(db, self.settings, self.port)
+            return [
+                plan_submission(db, self.settings, self.registry, self.port, model_id, hypothetical=True, surroundings=around)
+                for model_id in wanted
+            ]
+
+    def submit_all(self, plans: Sequence[SubmissionPlan]) -> list[Submission]:
+        """Hand these jobs over, one after the other; stops at the first that fails."""
+        with open_database(self.settings.database, write=True) as db:
+            return [submit_plan(db, self.settings, self.port, plan) for plan in plans]
+
+    def check(self, model_id: str) -> AnswerCheck:
+        """A look through the model's answers."""
+        with open_database(self.settings.database) as db:
+            return check_answers(db, model_id, self.settings.study.configs)
 
     def cancel(self, row: ModelRow) -> list[str]:
         """Cancel the job that the row shows, and no other."""

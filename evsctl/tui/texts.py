@@ -19,7 +19,7 @@ def header(snapshot: Snapshot | None, width: int, *, read_only: bool = False, as
     left = Text.assemble((" evsctl", "bold"))
     if snapshot is None:
         return left
-    where = "  ".join(part for part in (snapshot.slurm.partition, snapshot.db, "READ-ONLY" if read_only else "") if part)
+    where = "  ".join(part for part in (snapshot.slurm.partition, short_place(snapshot.db), "READ-ONLY" if read_only else "") if part)
     right = Text(plain(source_line(snapshot), ascii_only))
     if not snapshot.slurm.reachable:
         right.stylize("bold yellow")
@@ -31,6 +31,11 @@ def header(snapshot: Snapshot | None, width: int, *, read_only: bool = False, as
         left.append(plain(f"  {where}" if len(where) <= room else f"  …{where[-(room - 1) :]}", ascii_only), style=DIM)
     left.append(" " * max(1, width - left.cell_len - right.cell_len - 1))
     return left + right
+
+
+def short_place(place: str) -> str:
+    """A database's file with its folder, without the way there: `mystudy/survey.db`; a server as it is."""
+    return place if "://" in place else "/".join(place.split("/")[-2:])
 
 
 def titles(layout: Layout) -> Text:

@@ -40,7 +40,7 @@ async def test_the_plan_shows_last_time_now_and_why(dashboard, until, shown, siz
         assert "15,872 ÷ 0.68/s × 1.2" in " ".join(text.split())
         assert "exclude      -" in text
         assert "gpu017" in text
-        assert "! An l40s holds 48 of 54 GB" in text
+        assert "! l40s (48 GB) cannot hold the 54 GB" in text
         assert '--constraint="a100|l40s|h100"' in " ".join(text.split())
         await pilot.press("escape")
         await until(pilot, lambda: isinstance(dashboard.screen, ModelsScreen))
@@ -200,3 +200,25 @@ def test_a_plan_on_this_machine_names_no_limit(make_plan):
     text = "\n".join(line.plain for line in plan_lines(SimpleNamespace(**vars(plan)), 80))
     assert "no limit" in text
     assert "on this machine" in text
+
+
+async def test_all_incomplete_models_are_listed_and_submitted_once(dashboard, backstage, until, shown, quick):
+    async with dashboard.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: dashboard.snapshot is not None)
+        await pilot.press("A")
+        await until(pilot, lambda: "1 job · 15,872 prompts · up to 8 GPU-h" in shown(dashboard))
+        assert "qwen3235b: 'qwen3235b' has a job already: 7." in shown(dashboard)
+        await pilot.press("enter", "enter")
+        await until(pilot, lambda: True in backstage.polls)
+        assert backstage.submitted == ["gemma3_27b_pt"]
+        assert dashboard.said == ["Submitted 1 job."]
+
+
+async def test_enter_right_after_all_plans_opened_is_not_heard(dashboard, backstage, until, shown, slow_machine):
+    async with dashboard.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: dashboard.snapshot is not None)
+        await pilot.press("A")
+        await until(pilot, lambda: "1 job" in shown(dashboard))
+        await pilot.press("enter")
+        await pilot.pause(0.1)
+        assert backstage.submitted == []

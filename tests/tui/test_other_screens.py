@@ -88,13 +88,13 @@ async def test_why_tells_every_attempt(dashboard, until, shown, size):
 
 def test_help_knows_every_binding_and_each_has_words():
     listed = dict(help_sections())
-    assert list(listed) == ["Everywhere", "Models", "Table", "Plan", "Log", "Why", "Question"]
+    assert list(listed) == ["Everywhere", "Models", "Table", "Plan", "Plan of all", "Log", "Why", "Check", "Jobs", "Question"]
     assert all(keys and words for bindings in listed.values() for keys, words in bindings)
     assert ("s", "submit") in listed["Models"]
 
 
 async def test_question_mark_shows_all_bindings(dashboard, until, shown):
-    async with dashboard.run_test(size=(200, 80)) as pilot:
+    async with dashboard.run_test(size=(200, 110)) as pilot:
         await until(pilot, lambda: dashboard.snapshot is not None)
         await pilot.press("question_mark")
         await until(pilot, lambda: isinstance(dashboard.screen, HelpScreen))
@@ -136,7 +136,7 @@ async def test_every_screen_survives_shrinking_and_growing(dashboard, log, until
 async def test_every_key_line_fits_and_ends_with_help(dashboard, until, shown):
     async with dashboard.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: dashboard.snapshot is not None)
-        for key in ("", "l", "escape", "w", "escape", "s"):
+        for key in ("", "l", "escape", "w", "escape", "c", "escape", "2", "escape", "A", "escape", "s"):
             if key:
                 await pilot.press(key)
             await pilot.pause(0.15)
@@ -149,9 +149,43 @@ async def test_ascii_only_shows_ascii_only(backstage, until, shown):
     app = Dashboard(backstage, ascii_only=True, look_seconds=0.05)
     async with app.run_test(size=(120, 40)) as pilot:
         await until(pilot, lambda: "x timeout" in shown(app))
-        for key in ("", "w", "escape", "question_mark", "escape", "s"):
+        for key in ("", "w", "escape", "c", "escape", "2", "escape", "A", "escape", "question_mark", "escape", "s"):
             if key:
                 await pilot.press(key)
             await pilot.pause(0.2)
             foreign = {sign for sign in shown(app) if not sign.isascii()} - set("▁▂▃▄▅▆▇█▎▌▊")
             assert not foreign
+
+
+async def test_jobs_lists_every_job_newest_first_and_every_command(dashboard, until, shown):
+    async with dashboard.run_test(size=(120, 60)) as pilot:
+        await until(pilot, lambda: dashboard.snapshot is not None)
+        await pilot.press("2")
+        await until(pilot, lambda: "10:41:50  squeue" in shown(dashboard))
+        text = shown(dashboard)
+        assert text.index("52554809") < text.index("52544123")
+        assert "✖ oom" in text
+        await pilot.press("2")
+        await until(pilot, lambda: isinstance(dashboard.screen, ModelsScreen))
+
+
+async def test_check_tells_whether_answers_are_worth_drawing(dashboard, backstage, until, shown):
+    from evsctl.status.check import AnswerCheck, GroupCheck
+
+    languages = (GroupCheck("deu", 904, 0.62, 3), GroupCheck("eng", 1042, 0.03, 900))
+    backstage.answers = AnswerCheck("x", 1946, 0.03, 903, languages, (GroupCheck("v133", 12, 0.01, 12),), 2)
+    async with dashboard.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: dashboard.snapshot is not None)
+        await pilot.press("c")
+        await until(pilot, lambda: "look before you draw" in shown(dashboard))
+        text = shown(dashboard)
+        assert "gemma3_27b_pt · 1,946 prompts answered" in text
+        assert "2 prompts have probabilities that do not add up to 1" in text
+        assert "v133" in text
+
+
+async def test_a_model_without_answers_has_nothing_to_check(dashboard, until, shown):
+    async with dashboard.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: dashboard.snapshot is not None)
+        await pilot.press("c")
+        await until(pilot, lambda: "No answer of this model is in the database yet." in shown(dashboard))

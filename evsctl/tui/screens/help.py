@@ -41,15 +41,19 @@ def help_text() -> Text:
 def help_sections() -> Iterator[tuple[str, list[tuple[str, str]]]]:
     """Title and (keys, words) of all that the dashboard binds."""
     from evsctl.tui.dashboard import Dashboard
+    from evsctl.tui.screens.check import CheckScreen
     from evsctl.tui.screens.confirm import ConfirmScreen
+    from evsctl.tui.screens.jobs import JobsScreen
     from evsctl.tui.screens.log import LogScreen
     from evsctl.tui.screens.models import ModelsScreen
     from evsctl.tui.screens.plan import PlanScreen
+    from evsctl.tui.screens.plan_all import PlanAllScreen
     from evsctl.tui.screens.why import WhyScreen
     from evsctl.tui.widgets.model_table import ModelTable
 
     everywhere: list[tuple[str, type[Any]]] = [("Everywhere", Dashboard), ("Models", ModelsScreen), ("Table", ModelTable)]
-    screens: list[tuple[str, type[Any]]] = [("Plan", PlanScreen), ("Log", LogScreen), ("Why", WhyScreen), ("Question", ConfirmScreen)]
+    screens: list[tuple[str, type[Any]]] = [("Plan", PlanScreen), ("Plan of all", PlanAllScreen), ("Log", LogScreen), ("Why", WhyScreen)]
+    screens += [("Check", CheckScreen), ("Jobs", JobsScreen), ("Question", ConfirmScreen)]
     for title, owner in (*everywhere, *screens):
         listed = [(_all_keys(binding), binding.description) for binding in own_bindings(owner)]
         if listed:

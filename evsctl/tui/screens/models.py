@@ -1,7 +1,7 @@
 """The Models screen: what needs a person on top, and what to do about it."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from rich.text import Text
@@ -34,9 +34,12 @@ class ModelsScreen(StudyScreen):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("s", "submit", "submit"),
+        Binding("A", "submit_all", "all"),
         Binding("x", "cancel", "cancel"),
         Binding("l,3", "log", "log"),
         Binding("w", "why", "why"),
+        Binding("c", "check", "check"),
+        Binding("2", "jobs", "jobs"),
         Binding("slash", "filter", "filter"),
         Binding("f", "faults", "faults only"),
         Binding("r", "refresh", "refresh"),
@@ -171,33 +174,39 @@ class ModelsScreen(StudyScreen):
 
     # -- keys
 
+    def _on_selected(self, open_it: Callable[[ModelRow], None]) -> None:
+        if self.selected is not None:
+            open_it(self.selected)
+        elif self.table.current is not None:
+            self.study.say("Move to a model first: enter unfolds the family.")
+
     def action_submit(self) -> None:
         """The Plan screen for the model under the cursor."""
-        if self.selected is None:
-            self.study.say("Move to a model first: enter unfolds the family.")
-        else:
-            self.study.open_plan(self.selected)
+        self._on_selected(self.study.open_plan)
+
+    def action_submit_all(self) -> None:
+        """The plans of all incomplete models."""
+        self.study.open_plan_all()
 
     def action_cancel(self) -> None:
         """Ask, then cancel the job of the model under the cursor."""
-        if self.selected is None:
-            self.study.say("Move to a model first: enter unfolds the family.")
-        else:
-            self.study.ask_cancel(self.selected)
+        self._on_selected(self.study.ask_cancel)
 
     def action_log(self) -> None:
         """Follow the log of the model under the cursor."""
-        if self.selected is None:
-            self.study.say("Move to a model first: enter unfolds the family.")
-        else:
-            self.study.open_log(self.selected)
+        self._on_selected(self.study.open_log)
 
     def action_why(self) -> None:
         """Say what became of the model's jobs, and why."""
-        if self.selected is None:
-            self.study.say("Move to a model first: enter unfolds the family.")
-        else:
-            self.study.open_why(self.selected)
+        self._on_selected(self.study.open_why)
+
+    def action_check(self) -> None:
+        """Look through the answers of the model under the cursor."""
+        self._on_selected(self.study.open_check)
+
+    def action_jobs(self) -> None:
+        """Every job of the study."""
+        self.study.open_jobs()
 
     def action_refresh(self) -> None:
         """Look again, and ask SLURM now."""
