@@ -1,6 +1,6 @@
 """Result rows and human rows become dense arrays."""
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,41 +33,78 @@ class Built:
     massless_prompts: int
 
 
+@dataclass(frozen=True, slots=True)
+class Axes:
+    """What stands where: the units, items, option orders and codes that rows are arranged by."""
+
+    units: tuple[Unit, ...]
+    items: tuple[Item, ...]
+    orders: tuple[int, ...]
+    table: CodeTable
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """(U, Q, P, K)"""
+        return len(self.units), len(self.items), len(self.orders), self.table.codes.shape[1]
+
+
 def build_answers(rows: Sequence[ResultRow], labels: Sequence[str], facts: PromptFacts, humans: Iterable[HumanRow] = ()) -> Built:
     """Arrange `rows`, whose models are shown as `labels`; codes are those of the rows and of `humans` together.
 
     Of rows with the same key the first counts. A prompt without a sum of probabilities above 0 is not answered.
     """
-    found = {Unit(label, row.lang) for label, row in zip(labels, rows, strict=True)}
-    units = tuple(sorted(found, key=lambda unit: (natural_key(unit.model), unit)))
-    items = tuple(sorted({_item(row) for row in rows}, key=lambda item: (natural_key(item.question_id), item.variant_id)))
-    orders = tuple(sorted({row.permutation_idx for row in rows}))
-    table = _code_table(rows, humans, items)
-    unit_number = {(unit.model, unit.lang): i for i, unit in enumerate(units)}
-    item_number = {(item.question_id, item.variant_id): i for i, item in enumerate(items)}
-    order_number = {order: i for i, order in enumerate(orders)}
-    u = _numbers((unit_number[label, row.lang] for label, row in zip(labels, rows, strict=True)), len(rows))
-    q = _numbers((item_number[row.question_id, row.variant_id or ""] for row in rows), len(rows))
-    p = _numbers((order_number[row.permutation_idx] for row in rows), len(rows))
-    k = _numbers((table.position[i, row.response_value] for i, row in zip(q.tolist(), rows, strict=True)), len(rows))
-    shape = (len(units), len(items), len(orders), table.codes.shape[1])
-    _, first = np.unique(np.ravel_multi_index((u, q, p, k), shape), return_index=True)
-    cells = (u[first], q[first], p[first], k[first])
-    present = np.zeros(shape, dtype=np.bool_)
+    axes = _axes(rows, labels, humans)
+    places = _places(rows, labels, axes)
+    _, first = np.unique(np.ravel_multi_index(places, axes.shape), return_index=True)
+    cells = (places[0][first], places[1][first], places[2][first], places[3][first])
+    present = np.zeros(axes.shape, dtype=np.bool_)
     present[cells] = True
     prob = _cells(present, cells, np.asarray([row.prob for row in rows], dtype=np.float64)[first])
-    p_valid = np.full(shape[:3], np.nan)
+    p_valid = np.full(axes.shape[:3], np.nan)
     p_valid[cells[:3]] = np.asarray([row.p_valid for row in rows], dtype=np.float64)[first]
-    has_rows = present.any(axis=3)
     answered = ~np.isnan(prob).all(axis=3)
-    one_text = _one_text(rows, u, q, facts, shape)
-    counts = answered & (~one_text[..., None] | (np.asarray(orders) == 0))
-    offered = (present & counts[..., None]).any(axis=2)
+    one_text, first_last = _wording_marks(rows, places, axes, facts)
+    counts = answered & (~one_text[..., None] | (np.asarray(axes.orders) == 0))
     answers = Answers(
-        units, items, orders, table.codes, table.is_code, prob, np.where(answered, p_valid, np.nan), offered, counts, one_text,
-        _first_last(rows, u, q, facts, table, shape),
-    )  # fmt: skip
-    return Built(answers, len(rows) - len(first), int((has_rows & ~answered).sum()))
+        units=axes.units,
+        items=axes.items,
+        orders=axes.orders,
+        codes=axes.table.codes,
+        is_code=axes.table.is_code,
+        prob=prob,
+        p_valid=np.where(answered, p_valid, np.nan),
+        offered=(present & counts[..., None]).any(axis=2),
+        counts=counts,
+        one_text=one_text,
+        first_last=first_last,
+    )
+    return Built(answers, len(rows) - len(first), int((present.any(axis=3) & ~answered).sum()))
+
+
+def _axes(rows: Sequence[ResultRow], labels: Sequence[str], humans: Iterable[HumanRow]) -> Axes:
+    units = {Unit(label, row.lang) for label, row in zip(labels, rows, strict=True)}
+    items = tuple(sorted({_item(row) for row in rows}, key=lambda item: (natural_key(item.question_id), item.variant_id)))
+    return Axes(
+        units=tuple(sorted(units, key=lambda unit: (natural_key(unit.model), unit))),
+        items=items,
+        orders=tuple(sorted({row.permutation_idx for row in rows})),
+        table=_code_table(rows, humans, items),
+    )
+
+
+def _places(rows: Sequence[ResultRow], labels: Sequence[str], axes: Axes) -> tuple[IntArray, IntArray, IntArray, IntArray]:
+    """Where each row stands on the four axes."""
+    unit_number = {(unit.model, unit.lang): i for i, unit in enumerate(axes.units)}
+    item_number = {(item.question_id, item.variant_id): i for i, item in enumerate(axes.items)}
+    order_number = {order: i for i, order in enumerate(axes.orders)}
+    n = len(rows)
+    q = _numbers((item_number[row.question_id, row.variant_id or ""] for row in rows), n)
+    return (
+        _numbers((unit_number[label, row.lang] for label, row in zip(labels, rows, strict=True)), n),
+        q,
+        _numbers((order_number[row.permutation_idx] for row in rows), n),
+        _numbers((axes.table.position[i, row.response_value] for i, row in zip(q.tolist(), rows, strict=True)), n),
+    )
 
 
 def _item(row: ResultRow) -> Item:
@@ -104,32 +141,24 @@ def _code_table(rows: Sequence[ResultRow], humans: Iterable[HumanRow], items: Se
     return CodeTable(codes, is_code, position)
 
 
-def _wordings(rows: Sequence[ResultRow], u: IntArray, q: IntArray) -> Iterable[tuple[int, int, Wording]]:
-    """Each (unit, item) pair once, with the wording its prompts have."""
-    seen: dict[Hashable, Wording] = {}
-    for i, j, row in zip(u.tolist(), q.tolist(), rows, strict=True):
-        if (i, j) not in seen:
-            seen[i, j] = Wording(row.question_id, row.lang, row.config or "", row.variant_id or "")
-            yield i, j, seen[i, j]
-
-
-def _one_text(rows: Sequence[ResultRow], u: IntArray, q: IntArray, facts: PromptFacts, shape: tuple[int, ...]) -> BoolArray:
-    marks = np.zeros(shape[:2], dtype=np.bool_)
-    for i, j, wording in _wordings(rows, u, q):
-        marks[i, j] = wording in facts.one_text
-    return marks
-
-
-def _first_last(
-    rows: Sequence[ResultRow], u: IntArray, q: IntArray, facts: PromptFacts, table: CodeTable, shape: tuple[int, ...]
-) -> IntArray:
-    places = np.full((*shape[:2], 2), -1, dtype=np.int64)
-    for i, j, wording in _wordings(rows, u, q):
+def _wording_marks(
+    rows: Sequence[ResultRow], places: tuple[IntArray, IntArray, IntArray, IntArray], axes: Axes, facts: PromptFacts
+) -> tuple[BoolArray, IntArray]:
+    """Per (unit, item) whether its option orders are one text, and where the first and last listed answers stand."""
+    one_text = np.zeros(axes.shape[:2], dtype=np.bool_)
+    first_last = np.full((*axes.shape[:2], 2), -1, dtype=np.int64)
+    seen = set()
+    for i, j, row in zip(places[0].tolist(), places[1].tolist(), rows, strict=True):
+        if (i, j) in seen:
+            continue
+        seen.add((i, j))
+        wording = Wording(row.question_id, row.lang, row.config or "", row.variant_id or "")
+        one_text[i, j] = wording in facts.one_text
         listed = facts.listed.get(wording, ())
         if len(listed) > 1:
-            ends = (table.position.get((j, listed[0]), -1), table.position.get((j, listed[-1]), -1))
-            places[i, j] = ends if min(ends) >= 0 else -1
-    return places
+            ends = (axes.table.position.get((j, listed[0]), -1), axes.table.position.get((j, listed[-1]), -1))
+            first_last[i, j] = ends if min(ends) >= 0 else -1
+    return one_text, first_last
 
 
 def build_humans(rows: Sequence[HumanRow], answers: Answers) -> Humans | None:
@@ -139,10 +168,7 @@ def build_humans(rows: Sequence[HumanRow], answers: Answers) -> Humans | None:
     """
     item_number = {item.question_id: i for i, item in enumerate(answers.items)}
     position = {
-        (i, int(code)): place
-        for i, codes in enumerate(answers.codes)
-        for place, code in enumerate(codes)
-        if answers.is_code[i, place]
+        (i, int(code)): place for i, codes in enumerate(answers.codes) for place, code in enumerate(codes) if answers.is_code[i, place]
     }
     known = [row for row in rows if row.question_id in item_number]
     if not known:

@@ -38,9 +38,7 @@ def forest_height_mm(n_rows: int, n_models: int) -> float:
     return n_rows * (ROW_MM + ROW_MM_PER_MODEL * n_models) + 20
 
 
-def draw_forest(
-    ax: Axes, styles: Mapping[str, Look], rows: Sequence[ForestRow], estimate: Estimate, *, show_labels: bool = True
-) -> None:
+def draw_forest(ax: Axes, styles: Mapping[str, Look], rows: Sequence[ForestRow], estimate: Estimate, *, show_labels: bool = True) -> None:
     """Points and intervals of the names in `styles` on `rows`, top row first; rows are shaded in turn."""
     for place, row in enumerate(rows):
         if place % 2 == 0:

@@ -86,9 +86,7 @@ def _label_models(rows: Iterable[ResultRow]) -> Mapping[ModelKey, str]:
     return names
 
 
-def _build(
-    rows: Sequence[ResultRow], labels: Mapping[ModelKey, str], facts: PromptFacts, humans: Sequence[HumanRow] = ()
-) -> Built | None:
+def _build(rows: Sequence[ResultRow], labels: Mapping[ModelKey, str], facts: PromptFacts, humans: Sequence[HumanRow] = ()) -> Built | None:
     if not rows:
         return None
     return build_answers(rows, [labels[row.model_id, row.config or "", bool(row.variant_id)] for row in rows], facts, humans)

@@ -72,9 +72,7 @@ def sketch_rows(models: Sequence[str] = ("alpha", "beta"), orders: Sequence[int]
                     mixed[0], mixed[-1] = mixed[0] - order * 0.05, mixed[-1] + order * 0.05
                     kind = "categorical" if len(probs) == 2 else f"likert{len(probs)}"
                     p_valid = 0.9 - order / 10 - place / 5
-                    rows += prompt_rows(
-                        mixed, model=model, lang=lang, question=question, response_type=kind, order=order, p_valid=p_valid
-                    )
+                    rows += prompt_rows(mixed, model=model, lang=lang, question=question, response_type=kind, order=order, p_valid=p_valid)
     return rows
 
 
