@@ -96,12 +96,18 @@ class Batch:
             mark = retractions_stand(model)
             if mark is None or mark == marks.get(model.model_id) or model.model_id not in known:
                 continue
-            if apply_retractions(self._conn, model.model_id, self._retractions(model), time.time()):
+            if (retractions := self._retractions(model)) is None:
+                continue
+            if apply_retractions(self._conn, model.model_id, retractions, time.time()):
                 self._recount.add(model.model_id)
             mark_retractions(self._conn, model.model_id, mark)
 
-    def _retractions(self, model: ModelRuns) -> Retractions:
-        retractions = read_retractions(model.retractions)
+    def _retractions(self, model: ModelRuns) -> Retractions | None:
+        try:
+            retractions = read_retractions(model.retractions)
+        except OSError as error:
+            self._tally.add_problem(f"{model.retractions} cannot be read: {error.strerror}; nothing of the model is merged without it.")
+            return None
         for sentence in retractions.problems:
             self._tally.add_problem(sentence)
         return retractions
@@ -119,7 +125,9 @@ class Batch:
         )
 
     def _run_model(self, model: ModelRuns, work: list[tuple[Path, Seen]]) -> bool:
-        merger = ModelMerger(self._conn, model.model_id, self._index, self._retractions(model), self._tally)
+        if (retractions := self._retractions(model)) is None:
+            return True
+        merger = ModelMerger(self._conn, model.model_id, self._index, retractions, self._tally)
         try:
             return all(self._run_journal(journal, merger) for journal in self._opened(work))
         finally:

@@ -92,10 +92,13 @@ def open_database(location: DatabaseLocation, *, write: bool = False, create: bo
     cannot be written.
     """
     write = write or create
-    if location.path is not None and not location.path.exists():
-        if not create:
-            raise _missing(location)
-        _create_file(location.path)
+    if (path := location.path) is not None:
+        if path.is_dir():
+            raise InputError(f"{path} is a folder.", f"Name the file, such as `--db {path / 'survey.db'}`.")
+        if not path.exists() or path.stat().st_size == 0:  # an empty file is what a creation that was cut short leaves
+            if not create:
+                raise _missing(location)
+            _create_file(path)
     engine = _writing_engine(location, busy_seconds) if write else _reading_engine(location, busy_seconds)
     try:
         with engine.connect() as conn:

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from evsctl.db import engines
 from evsctl.db.connection import open_database
 from evsctl.db.populate import register_models
 from evsctl.db.progress import read_progress
 from evsctl.db.sync import best_effort_sync
 from evsctl.errors import DatabaseError, ExitCode, InputError
 from evsctl.settings import database_location
-from tests.db.factories import CONFIGS, REGISTRY, TINY, Study, as_stranger, whole_dump
+from tests.db.factories import CONFIGS, REGISTRY, TINY, Study, an_answer, as_stranger, dump, whole_dump
 from tests.db.field import make_field_database
 
 
@@ -45,11 +46,45 @@ def test_a_file_that_is_no_database_is_refused_and_left_as_it_was(study: Study, 
 
 
 @pytest.mark.parametrize("write", [False, True], ids=["reading", "writing"])
-def test_an_empty_file_is_a_database_without_the_five_tables(study: Study, write: bool) -> None:
+def test_an_empty_file_is_no_database_yet_and_may_become_one(study: Study, write: bool) -> None:
+    """It is what a creation that was cut short leaves."""
     study.file.touch()
-    with pytest.raises(InputError, match="is no survey database: it lacks evaluations, human_distributions, models, prompts, questions"):
+    with pytest.raises(InputError, match="There is no survey database"):
         study.open(write=write)
     assert study.file.read_bytes() == b""
+    study.populate()
+    study.open(write=write).close()
+
+
+def test_a_database_without_tables_lacks_the_five(study: Study) -> None:
+    study.execute("CREATE TABLE gone (x)", "DROP TABLE gone")
+    with pytest.raises(InputError, match="is no survey database: it lacks evaluations, human_distributions, models, prompts, questions"):
+        study.open(write=False)
+
+
+def test_a_folder_is_no_file(study: Study) -> None:
+    study.file.mkdir()
+    with pytest.raises(InputError, match=r"survey\.db is a folder\. Name the file, such as"):
+        study.open(write=False)
+
+
+def test_a_full_disk_loses_nothing(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    prompts = study.populate(questions=40)
+    study.journal("1-r0", [an_answer(prompt) for prompt in prompts])
+    before = dump(study.file)
+    whole = engines.sqlite_connection
+
+    def small(*args: object) -> sqlite3.Connection:
+        conn = whole(*args)  # type: ignore[arg-type]
+        conn.execute(f"PRAGMA max_page_count={study.file.stat().st_size // 4096}")
+        return conn
+
+    with monkeypatch.context() as patch:
+        patch.setattr(engines, "sqlite_connection", small)
+        with pytest.raises(DatabaseError, match="cannot grow: the disk or the quota is full; nothing was written"):
+            study.sync()
+    assert dump(study.file) == before
+    assert study.sync().merged == len(prompts)
 
 
 @pytest.mark.parametrize("create", [False, True], ids=["opening", "creating"])

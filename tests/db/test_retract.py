@@ -222,6 +222,21 @@ def test_rows_that_came_back_from_the_field_s_journals_are_evsctl_s_own(study: S
     assert study.sync().merged == 0
 
 
+def test_without_its_retractions_nothing_of_a_model_is_merged(study: Study, prompts: list[Prompt]) -> None:
+    take_back(study)
+    path = study.runs.model("tiny").retractions
+    text = path.read_text()
+    path.unlink()
+    path.mkdir()
+    study.journal("2-r0", [an_answer(prompts[0])], started_at=2000)
+    assert study.sync() == SyncReport(
+        0, {}, (f"{path} cannot be read: Is a directory; nothing of the model is merged without it.",), {}, True
+    )
+    path.rmdir()
+    path.write_text(text)
+    assert study.sync().merged == 1
+
+
 def test_retractions_of_a_study_without_its_database_are_honoured(study: Study, prompts: list[Prompt]) -> None:
     take_back(study, langs=["eng"])
     study.file.unlink()

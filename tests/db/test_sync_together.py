@@ -13,7 +13,8 @@ import pytest
 from evsctl.db.progress import read_progress
 from evsctl.db.sync import best_effort_sync, sync_journals
 from evsctl.survey.types import Prompt
-from tests.db.factories import CONFIGS, REGISTRY, Study, an_answer, append_lines
+from tests.db.factories import CONFIGS, REGISTRY, Study, an_answer, append_lines, dump
+from tests.db.field import make_field_database
 
 SYNC = """
 import sys
@@ -153,6 +154,26 @@ def test_a_sync_that_was_killed_is_completed_by_the_next(study: Study, chunks: i
     assert study.sync().merged == len(prompts) - done
     assert study.answers() == wanted(prompts)
     assert [path.name for path in study.folder.iterdir() if path.name.startswith("survey.db")] == ["survey.db"]
+
+
+OPEN = """
+import sys
+from pathlib import Path
+from evsctl.db.connection import open_database
+from evsctl.settings import database_location
+
+print(open_database(database_location(sys.argv[1], Path("/"), "--db"), write=True).adoption is not None)
+"""
+
+
+def test_commands_that_write_a_field_database_first_at_once_adopt_it_once(study: Study) -> None:
+    make_field_database(study.file, journal_mode="delete")
+    before = dump(study.file)
+    openers = [start(study, OPEN) for _ in range(3)]
+    said = [opener.communicate(timeout=120)[0] for opener in openers]
+    assert said.count("True\n") == 1
+    assert len(list(study.folder.glob("survey.db.backup-*"))) == 1
+    assert dump(study.file) == before
 
 
 SPILL = """
