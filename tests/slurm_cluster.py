@@ -151,6 +151,10 @@ class SlurmCluster:
                 raise TimeoutError(f"waited {timeout:g} s for {what}")
             time.sleep(0.1)
 
+    def is_idle(self) -> bool:
+        """Whether nothing runs or ends on any node."""
+        return set(self.run("sinfo", "-h", "-N", "-o", "%t", check=False).split()) == {"idle"}
+
     def cancel_all(self) -> None:
         """End every job and wait until the queue is empty."""
         jobs = sorted(set(self.run("squeue", "-h", "-o", "%A", check=False).split()))
@@ -222,7 +226,8 @@ class SlurmCluster:
         user = getpass.getuser()
         data.mkdir()
         install = ("--no-defaults", f"--user={user}", f"--datadir={data}", "--skip-test-db", "--auth-root-authentication-method=normal")
-        self.run("mariadb-install-db", *install, "--innodb-log-file-size=16M")
+        # A temporary folder of its own: servers on one machine have met in /tmp.
+        self.run("mariadb-install-db", *install, f"--tmpdir={self.folder / 'tmp'}", "--innodb-log-file-size=16M")
         self._spawn("mariadbd", "mariadbd", f"--defaults-file={self.folder / 'etc/my.cnf'}")
         self._await("mariadbd", lambda: self.works("mariadb-admin", *client, "ping"))
         grant = "grant all on slurm_acct_db.* to slurm@'127.0.0.1'"
@@ -294,7 +299,7 @@ class SlurmCluster:
     # -- files ---------------------------------------------------------
 
     def _write_files(self) -> None:
-        for name in ("etc", "run", "log", "state/ctld", *(f"state/slurmd-{node.name}" for node in self.nodes)):
+        for name in ("etc", "run", "log", "tmp", "state/ctld", *(f"state/slurmd-{node.name}" for node in self.nodes)):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         (self.folder / "run").chmod(0o777)
         etc = self.folder / "etc"

@@ -64,6 +64,7 @@ MY_CNF = """\
 [mysqld]
 user=@USER@
 datadir=@FOLDER@/state/mysql
+tmpdir=@FOLDER@/tmp
 socket=@FOLDER@/run/mysqld.sock
 pid-file=@FOLDER@/run/mysqld.pid
 port=@DB_PORT@
