@@ -4,6 +4,7 @@ The definition is the one the field's results were made with, so that old and ne
 Pure Python: everything here is decided by decoding tokens, never by a table of tokenizers.
 """
 
+import logging
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from typing import Any
 
 from evsctl.engine.plan import Tokens
 from evsctl.errors import InputError
+
+log = logging.getLogger(__name__)
 
 TERMINATOR_TEXTS = ("\n", "\n\n", " ", ".", ",")
 MINIMUM_RESOLVED = 0.01
@@ -50,11 +53,13 @@ class AnswerTokens:
         return None
 
 
-def find_answer_tokens(tokenizer: Any, vocabulary: int, values: Iterable[str], end_ids: Iterable[int]) -> AnswerTokens:
+def find_answer_tokens(
+    tokenizer: Any, vocabulary: int, values: Iterable[str], end_ids: Iterable[int], example: str = "Answer: "
+) -> AnswerTokens:
     """Decode the whole vocabulary once and collect the ids for these printed answers.
 
-    `vocabulary` is the number of logits: ids beyond it have none. `end_ids` are the ids that end a text.
-    Raises InputError where the tokenizer has no token for a digit at all.
+    `vocabulary` is the number of logits: ids beyond it have none. `end_ids` are the ids that end a text. `example` is
+    a prompt, to see what the tokenizer appends for a digit. Raises InputError where it has no token for any digit.
     """
     printed = set(values) | {str(digit) for digit in range(10)}
     wanted = {c for value in printed for c in value} | {value for value in printed if len(value) > 1}
@@ -68,7 +73,7 @@ def find_answer_tokens(tokenizer: Any, vocabulary: int, values: Iterable[str], e
             "The tokenizer has no single token for any digit.", "Answers are read off digit tokens; this model cannot be asked."
         )
     terminators = {i for text in TERMINATOR_TEXTS for i in exact.get(text, ())} | {i for i in end_ids if 0 <= i < vocabulary}
-    forced = {c: _bare(tokenizer, exact.get(c) or by_text[c]) for c in by_text if len(c) == 1 and by_text[c]}
+    forced = {c: _appended(tokenizer, example, c, exact.get(c) or by_text[c]) for c in by_text if len(c) == 1 and by_text[c]}
     return AnswerTokens(by_text, forced, tuple(sorted(terminators)))
 
 
@@ -84,8 +89,18 @@ def decode_all(tokenizer: Any, vocabulary: int) -> list[str]:
     return [str(text)[len(before) :] if str(text).startswith(before) else str(text) for text in pairs]
 
 
-def _bare(tokenizer: Any, ids: Sequence[int]) -> int:
-    """Of several ids for one character the ordinary one: byte-fallback pieces such as `<0x31>` come last."""
+def _appended(tokenizer: Any, example: str, character: str, ids: Sequence[int]) -> int:
+    """Of the ids that are exactly this character the one by which the tokenizer itself would continue a prompt.
+
+    Where it would not continue at all, because it melts the character into what stands before, the ordinary one:
+    byte-fallback pieces such as `<0x31>` come last.
+    """
+    before = tokenizer(example, add_special_tokens=False)["input_ids"]
+    after = tokenizer(example + character, add_special_tokens=False)["input_ids"]
+    if after[:-1] == before and after[-1] in ids:
+        return int(after[-1])
+    if character.isdigit():
+        log.warning("the tokenizer does not continue a prompt by %r alone; its single token is used all the same", character)
     pieces = tokenizer.convert_ids_to_tokens(list(ids))
     return min(zip(ids, pieces, strict=True), key=lambda pair: (str(pair[1]).startswith("<0x"), len(str(pair[1])), pair[0]))[0]
 

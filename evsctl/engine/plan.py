@@ -3,7 +3,7 @@
 import hashlib
 from array import array
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -109,11 +109,6 @@ class Plan:
     kind: str
     tokens_per_pack: int
     packs: tuple[Pack, ...]
-
-    @cached_property
-    def pack_of(self) -> Mapping[Tokens, Pack]:
-        """Prompt tokens → the pack that computes them."""
-        return {unit.ids: pack for pack in self.packs for unit in pack.units}
 
     @cached_property
     def hash(self) -> str:

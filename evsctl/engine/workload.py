@@ -88,7 +88,8 @@ def make_workload(
     vocabulary = int(folder.text_config["vocab_size"])
     longest = folder.text_config.get("max_position_embeddings")
     values = {value for prompt in manifest.prompts for value in prompt.valid_values}
-    tokens = find_answer_tokens(tokenizer, vocabulary, values, ends)
+    example = min((prompt.text for prompt in manifest.prompts), default="")
+    tokens = find_answer_tokens(tokenizer, vocabulary, values, ends, example)
     sequences = tokenize_prompts(tokenizer, [prompt.text for prompt in manifest.prompts], chat_template, folder.model_type)
     asks: list[Ask] = []
     impossible: dict[PromptKey, PromptResult] = {}
