@@ -151,9 +151,11 @@ class SlurmCluster:
                 raise TimeoutError(f"waited {timeout:g} s for {what}")
             time.sleep(0.1)
 
-    def is_idle(self) -> bool:
-        """Whether nothing runs or ends on any node."""
-        return set(self.run("sinfo", "-h", "-N", "-o", "%t", check=False).split()) == {"idle"}
+    def let_go(self, job_id: str) -> None:
+        """Let a requeued job start now instead of after SLURM's two minutes."""
+        # slurmd remembers the end of a job to the second, and refuses one that comes back within it.
+        time.sleep(2)
+        self.run("scontrol", "update", f"jobid={job_id}", "StartTime=now")
 
     def cancel_all(self) -> None:
         """End every job and wait until the queue is empty."""
