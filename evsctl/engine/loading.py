@@ -104,7 +104,8 @@ def load_model(folder: ModelFolder, dtype: str, device: torch.device) -> LoadedM
     torch.set_float32_matmul_precision("highest")
     options: dict[str, Any] = {"dtype": TORCH_DTYPES[dtype], "local_files_only": True, "trust_remote_code": False}
     if device.type != "cpu":
-        options["device_map"] = "auto" if torch.cuda.device_count() > 1 and device.index is None else {"": device}
+        unnumbered = str(device) == "cuda"
+        options["device_map"] = "auto" if unnumbered and torch.cuda.device_count() > 1 else {"": 0 if unnumbered else device}
     if dtype in ("int8", "int4"):
         options["quantization_config"] = _quantisation(dtype)
     try:

@@ -52,7 +52,9 @@ class Scorer:
                 with self._signals.computing():
                     stream = stream or self.executor.hidden_states(tuple(waiting))
                     log_probs = self.head.log_probs(next(stream))
-            except torch.OutOfMemoryError as error:
+            except RuntimeError as error:
+                if not is_out_of_memory(error):
+                    raise
                 out_of_memory = (str(error).splitlines() or ["out of memory"])[0]
             if out_of_memory:  # out here, where the traceback no longer holds the tensors
                 stream = None
@@ -110,7 +112,9 @@ class Scorer:
             try:
                 with self._signals.computing():
                     rows = self.head.log_probs(compute()).tolist()
-            except (torch.OutOfMemoryError, NotImplementedError) as error:
+            except RuntimeError as error:
+                if not (is_out_of_memory(error) or isinstance(error, NotImplementedError)):
+                    raise
                 log.warning("a prompt of pack %d could not be tried %s: %s", pack.index, how, error)
                 continue
             if not _is_broken(rows, range(len(rows))):
@@ -119,6 +123,11 @@ class Scorer:
                 return [self._answer(ask, alone.slots[unit.ids], rows) for ask in asks]
         self._event(kind="not-finite", pack=pack.index, prompts=len(asks), solved=None)
         return [ask.failure("numbers not finite, alone and in fp32") for ask in asks]
+
+
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """Whether a GPU ran out of memory; cuBLAS says so in its own way."""
+    return isinstance(error, torch.OutOfMemoryError) or "CUBLAS_STATUS_ALLOC_FAILED" in str(error)
 
 
 def _is_broken(rows: Sequence[Sequence[float]], which: Collection[int]) -> bool:

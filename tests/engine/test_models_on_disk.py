@@ -91,6 +91,26 @@ def test_offline_an_unknown_hub_id_says_how_to_fetch_it(tmp_path: Path, monkeypa
         find_model("org/model")
 
 
+def test_a_snapshot_in_the_hubs_cache_is_found_offline_with_its_commit(
+    tmp_path: Path, survey_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    repo = tmp_path / "models--org--model"
+    shutil.copytree(survey_model, repo / "snapshots" / commit)
+    (repo / "refs").mkdir()
+    (repo / "refs" / "main").write_text(commit)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    found = find_model("org/model")
+    assert (found.path, found.commit, found.fingerprint) == (
+        repo / "snapshots" / commit,
+        commit,
+        find_model(str(survey_model)).fingerprint,
+    )
+    with pytest.raises(InputError, match="not in the hub's cache"):
+        find_model("org/model", "another-revision")
+
+
 @pytest.mark.parametrize("change", ["drop", "reshape"])
 def test_a_weight_that_is_missing_or_misshapen_is_fatal(model: Path, change: str) -> None:
     weights = load_file(model / "model.safetensors")

@@ -14,6 +14,7 @@ from evsctl.engine.meter import Meter, clock, peak_gpu_memory_gb, peak_host_memo
 from evsctl.engine.place import RunPlace
 from evsctl.engine.pulse import Pulse
 from evsctl.engine.resident import ResidentExecutor
+from evsctl.engine.self_check import SelfCheck
 from evsctl.engine.signals import StopSignals
 from evsctl.errors import InputError
 from evsctl.journal.claim import acquire_claim
@@ -190,3 +191,18 @@ def test_options_that_make_no_sense_are_refused(tmp_path: Path, survey_model: Pa
     study = a_study(tmp_path, survey_model, a_survey(5))
     with pytest.raises(InputError, match=message):
         study.run(**options)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "deltas", "passed"),
+    [
+        ("fp32", [1e-6] * 8, True),
+        ("fp32", [1e-6] * 7 + [0.002], False),
+        ("bf16", [0.1] * 7 + [3.0], True),
+        ("bf16", [0.1] * 6 + [3.0, 3.0], False),
+        ("bf16", [0.3] * 8, False),
+        ("bf16", [0.1] * 6 + [float("inf")] * 2, False),
+    ],
+)
+def test_the_self_check_allows_what_the_dtype_explains(dtype: str, deltas: list[float], passed: bool) -> None:
+    assert SelfCheck(dtype, tuple(deltas)).passed is passed

@@ -74,6 +74,18 @@ def test_memory_that_does_not_hold_one_prompt_ends_the_run_with_its_own_words(st
     assert "CUDA out of memory" in str(beat.last_error)
 
 
+def test_an_error_that_is_not_about_memory_is_not_taken_for_one(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = iter(["CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate", "device-side assert triggered"])
+
+    def fail(pack: Pack, hidden: torch.Tensor) -> torch.Tensor:
+        raise RuntimeError(next(words))
+
+    use(monkeypatch, fail)
+    with pytest.raises(RuntimeError, match="device-side assert"):
+        study.run()
+    assert [event["kind"] for event in events(study)][-1] == "out-of-memory"
+
+
 def poison(pack: Pack, hidden: torch.Tensor, victims: set[tuple[int, ...]]) -> torch.Tensor:
     for ids, slots in pack.slots.items():
         if ids in victims:
