@@ -15,10 +15,9 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
-from tests.slurm_conf import ACCOUNTING, CGROUP_CONF, MY_CNF, SLURM_CONF, SLURMDBD_CONF
+from tests.slurm_conf import NODES, Node, write_configuration
 
 PROGRAMS = (
     "munged",
@@ -34,25 +33,6 @@ PROGRAMS = (
     "sacctmgr",
 )
 SEARCH_PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin:/usr/bin"
-
-
-@dataclass(frozen=True)
-class Node:
-    """One pretended node; memory in MB as SLURM counts it."""
-
-    name: str
-    memory: int
-    features: str
-    gpus: str = ""
-
-
-NODES = (
-    Node("cpu-1", 256000, "cpu"),
-    Node("a100-1", 512000, "a100,gpu", "a100:4"),
-    Node("a100-2", 1024000, "a100,a100-80g,gpu", "a100:4"),
-    Node("l40s-1", 512000, "l40s,gpu", "l40s:4"),
-    Node("h100-1", 1024000, "h100,gpu", "h100:4"),
-)
 
 
 def missing_programs() -> list[str]:
@@ -169,7 +149,7 @@ class SlurmCluster:
     def start(self) -> "SlurmCluster":
         """Start every daemon and wait until all nodes are idle; on failure whatever was started is stopped."""
         try:
-            self._write_files()
+            write_configuration(self.folder, self.nodes, self.base_port, accounting=self.accounting, cgroup=self.cgroup, extra=self.extra)
             self._start_munge()
             if self.accounting:
                 self._start_database()
@@ -297,54 +277,6 @@ class SlurmCluster:
                     Path(folder).rmdir()
                 except OSError:
                     continue
-
-    # -- files ---------------------------------------------------------
-
-    def _write_files(self) -> None:
-        for name in ("etc", "run", "log", "tmp", "state/ctld", *(f"state/slurmd-{node.name}" for node in self.nodes)):
-            (self.folder / name).mkdir(parents=True, exist_ok=True)
-        (self.folder / "run").chmod(0o777)
-        etc = self.folder / "etc"
-        (etc / "slurm.conf").write_text(self._slurm_conf())
-        gres = ["AutoDetect=off", *(_gres_line(node) for node in self.nodes if node.gpus)]
-        (etc / "gres.conf").write_text("\n".join(gres) + "\n")
-        (etc / "cgroup.conf").write_text(CGROUP_CONF if self.cgroup else "ConstrainRAMSpace=no\n")
-        (etc / "slurmdbd.conf").write_text(self._fill(SLURMDBD_CONF))
-        (etc / "slurmdbd.conf").chmod(0o600)
-        (etc / "my.cnf").write_text(self._fill(MY_CNF))
-        (etc / "munge.key").write_bytes(os.urandom(128))
-        (etc / "munge.key").chmod(0o400)
-
-    def _fill(self, template: str) -> str:
-        ports = {"@DB_PORT@": self.base_port, "@CTLD_PORT@": self.base_port + 1, "@DBD_PORT@": self.base_port + 2}
-        for name, value in {"@FOLDER@": self.folder, "@USER@": getpass.getuser(), **ports}.items():
-            template = template.replace(name, str(value))
-        return template
-
-    def _slurm_conf(self) -> str:
-        lines = [self._fill(SLURM_CONF)]
-        lines.append(f"TaskPlugin={'task/cgroup' if self.cgroup else 'task/none'}")
-        lines.append(f"JobAcctGatherParams={'UsePss' if self.cgroup else 'OverMemoryKill,UsePss'}")
-        lines.append(self._fill(ACCOUNTING) if self.accounting else "AccountingStorageType=accounting_storage/none")
-        lines.append(self.extra)
-        lines.append("NodeName=DEFAULT CPUs=64 Boards=1 SocketsPerBoard=2 CoresPerSocket=32 ThreadsPerCore=1 State=UNKNOWN")
-        for number, node in enumerate(self.nodes):
-            gres = f" Gres=gpu:{node.gpus}" if node.gpus else ""
-            place = f"NodeHostname=localhost NodeAddr=127.0.0.1 Port={self.base_port + 8 + number}"
-            lines.append(f"NodeName={node.name} {place} RealMemory={node.memory} Feature={node.features}{gres}")
-        every = ",".join(node.name for node in self.nodes)
-        lines.append("PartitionName=DEFAULT State=UP OverSubscribe=NO DefaultTime=01:00:00")
-        lines.append(f"PartitionName=main Nodes={every} Default=YES MaxTime=2-00:00:00 PriorityTier=10")
-        lines.append(f"PartitionName=preempt Nodes={every} MaxTime=7-00:00:00 PriorityTier=1 PreemptMode=REQUEUE")
-        lines.append(f"PartitionName=high Nodes={every} MaxTime=1-00:00:00 PriorityTier=20 PreemptMode=OFF")
-        lines.append(f"PartitionName=short Nodes={every} MaxTime=00:30:00 PriorityTier=10")
-        return "\n".join(lines) + "\n"
-
-
-def _gres_line(node: Node) -> str:
-    kind, count = node.gpus.split(":")
-    # Any character device will do as the file of a pretended card.
-    return f"NodeName={node.name} Name=gpu Type={kind} File=/dev/tty[0-{int(count) - 1}]"
 
 
 def _port_open(port: int) -> bool:

@@ -1,5 +1,87 @@
 """Configuration files of the test cluster, with places to fill written `@NAME@`."""
 
+import getpass
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Node:
+    """One pretended node; memory in MB as SLURM counts it."""
+
+    name: str
+    memory: int
+    features: str
+    gpus: str = ""
+
+
+NODES = (
+    Node("cpu-1", 256000, "cpu"),
+    Node("a100-1", 512000, "a100,gpu", "a100:4"),
+    Node("a100-2", 1024000, "a100,a100-80g,gpu", "a100:4"),
+    Node("l40s-1", 512000, "l40s,gpu", "l40s:4"),
+    Node("h100-1", 1024000, "h100,gpu", "h100:4"),
+)
+
+
+def write_configuration(folder: Path, nodes: Sequence[Node], base_port: int, *, accounting: bool, cgroup: bool, extra: str) -> None:
+    """Write every file that the daemons read; `extra` is appended to slurm.conf's settings."""
+    for name in ("etc", "run", "log", "tmp", "state/ctld", *(f"state/slurmd-{node.name}" for node in nodes)):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    (folder / "run").chmod(0o777)
+    etc = folder / "etc"
+
+    def fill(template: str) -> str:
+        ports = {"@DB_PORT@": base_port, "@CTLD_PORT@": base_port + 1, "@DBD_PORT@": base_port + 2}
+        for name, value in {"@FOLDER@": folder, "@USER@": getpass.getuser(), **ports}.items():
+            template = template.replace(name, str(value))
+        return template
+
+    memory = (
+        ["TaskPlugin=task/cgroup", "JobAcctGatherParams=UsePss"]
+        if cgroup
+        else ["TaskPlugin=task/none", "JobAcctGatherParams=OverMemoryKill,UsePss"]
+    )
+    database = fill(ACCOUNTING) if accounting else "AccountingStorageType=accounting_storage/none"
+    lines = [fill(SLURM_CONF), *memory, database, extra, *_node_lines(nodes, base_port), *_partition_lines(nodes)]
+    (etc / "slurm.conf").write_text("\n".join(lines) + "\n")
+    (etc / "gres.conf").write_text("\n".join(["AutoDetect=off", *(_gres_line(node) for node in nodes if node.gpus)]) + "\n")
+    (etc / "cgroup.conf").write_text(CGROUP_CONF if cgroup else "ConstrainRAMSpace=no\n")
+    (etc / "slurmdbd.conf").write_text(fill(SLURMDBD_CONF))
+    (etc / "slurmdbd.conf").chmod(0o600)
+    (etc / "my.cnf").write_text(fill(MY_CNF))
+    (etc / "munge.key").write_bytes(os.urandom(128))
+    (etc / "munge.key").chmod(0o400)
+
+
+def _node_lines(nodes: Sequence[Node], base_port: int) -> list[str]:
+    lines = ["NodeName=DEFAULT CPUs=64 Boards=1 SocketsPerBoard=2 CoresPerSocket=32 ThreadsPerCore=1 State=UNKNOWN"]
+    for number, node in enumerate(nodes):
+        gres = f" Gres=gpu:{node.gpus}" if node.gpus else ""
+        place = f"NodeHostname=localhost NodeAddr=127.0.0.1 Port={base_port + 8 + number}"
+        lines.append(f"NodeName={node.name} {place} RealMemory={node.memory} Feature={node.features}{gres}")
+    return lines
+
+
+def _partition_lines(nodes: Sequence[Node]) -> list[str]:
+    every = ",".join(node.name for node in nodes)
+    return [
+        "PartitionName=DEFAULT State=UP OverSubscribe=NO DefaultTime=01:00:00",
+        f"PartitionName=main Nodes={every} Default=YES MaxTime=2-00:00:00 PriorityTier=10",
+        f"PartitionName=preempt Nodes={every} MaxTime=7-00:00:00 PriorityTier=1 PreemptMode=REQUEUE",
+        f"PartitionName=high Nodes={every} MaxTime=1-00:00:00 PriorityTier=20 PreemptMode=OFF",
+        f"PartitionName=short Nodes={every} MaxTime=00:30:00 PriorityTier=10",
+    ]
+
+
+def _gres_line(node: Node) -> str:
+    kind, count = node.gpus.split(":")
+    # Any character device will do as the file of a pretended card.
+    return f"NodeName={node.name} Name=gpu Type={kind} File=/dev/tty[0-{int(count) - 1}]"
+
+
 SLURM_CONF = """\
 ClusterName=lab
 SlurmctldHost=localhost

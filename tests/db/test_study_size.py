@@ -1,7 +1,6 @@
 """The study itself, from its own question files, in the database: its counts, and how long things take."""
 
 import shutil
-import time
 from pathlib import Path
 
 import pytest
@@ -36,10 +35,7 @@ def populate(study: Study) -> PopulateReport:
     questions = read_questions(QUESTIONS)
     prompts = [*build_prompts(questions), *rephrase_prompts(questions, read_rephrasings(REPHRASINGS))]
     with open_database(study.location, create=True) as db:
-        began = time.process_time()
-        report = populate_survey(db, questions, prompts, REGISTRY)
-        assert time.process_time() - began < 5
-    return report
+        return populate_survey(db, questions, prompts, REGISTRY)
 
 
 def test_populating_again_adds_nothing_and_differs_in_nothing(study: Study) -> None:
@@ -69,21 +65,15 @@ def test_of_804_likert10_pairs_577_have_permutations_of_one_text(study: Study) -
     assert len([pair for pair in pairs if pair[2] == "legacy"]) == 577
 
 
-def test_a_whole_model_is_merged_in_seconds(study: Study, tmp_path: Path) -> None:
+def test_a_whole_model_is_merged(study: Study, tmp_path: Path) -> None:
     own = Study(tmp_path)
     shutil.copy(study.file, own.file)
     with own.open() as db:
-        began = time.process_time()
         pending = pending_prompts(db, "eurollm22b", CONFIGS, REGISTRY)
         identity = model_identity(db, "eurollm22b", REGISTRY)
-        assert time.process_time() - began < 2
         results = [
             PromptResult(p.key, p.hash, 0.5, {value: 1 / len(set(p.value_map.values())) for value in p.value_map.values()}) for p in pending
         ]
         own.journal("1-r0", results, "eurollm22b", identity=identity)
-        began = time.process_time()
         assert sync_journals(db, own.runs).merged == 20863
-        assert time.process_time() - began < 10
-        began = time.process_time()
         assert [row.done for row in read_progress(db, CONFIGS, REGISTRY) if row.model_id == "eurollm22b"] == [20863]
-        assert time.process_time() - began < 1

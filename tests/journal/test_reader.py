@@ -1,7 +1,6 @@
 """What readers make of a journal: whole lines count, whatever was torn, garbled or is still being written."""
 
 import json
-import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -180,23 +179,6 @@ def test_an_end_that_is_no_line_start_any_more_is_read_from_the_first_result(tmp
 def test_a_missing_journal_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         read_journal(tmp_path / "none.jsonl")
-
-
-def test_polling_a_long_journal_costs_nothing_and_reading_it_whole_little(tmp_path: Path) -> None:
-    path = tmp_path / "11-r0.jsonl"
-    writer = JournalWriter(path, a_header())
-    writer.commit([a_result(number) for number in range(5_000)])
-    writer.close()
-    begin = time.perf_counter()
-    content = read_journal(path)
-    whole = time.perf_counter() - begin
-    begin = time.perf_counter()
-    for _ in range(20):
-        assert read_journal(path, content.end).lines == []
-    polls = time.perf_counter() - begin
-    assert len(content.lines) == 5_000
-    assert whole < 5  # seconds; about 0.1 where nothing else runs
-    assert polls < whole  # twenty polls; each of them read the file from its start before
 
 
 @settings(max_examples=40)

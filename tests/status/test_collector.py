@@ -193,6 +193,34 @@ def test_models_are_sorted_by_what_they_need(desk):
     assert [row.model_id for row in desk.collector().collect().models] == ["big", "tiny_eng", "tiny"]
 
 
+def test_before_slurm_was_asked_what_is_stored_is_told_and_the_rest_is_being_asked(desk):
+    desk.submit(ago=300)
+    desk.port.start("101")
+    desk.port.end("101", "OUT_OF_MEMORY", "0:125")
+    desk.collector().collect()
+    desk.submit("big")
+    snapshot = desk.collector().look()
+    assert snapshot.find("tiny").state == "oom"
+    assert (snapshot.find("big").state, snapshot.find("big").next_action) == ("unknown", "asking SLURM")
+
+
+def test_a_job_handed_in_while_slurm_was_being_asked_is_never_unknown(desk):
+    collector = desk.collector()
+    collector.collect()
+    real = desk.port.queue
+
+    def slow():
+        desk.port.queue = real
+        desk.submit()
+        return real()
+
+    desk.port.queue = slow
+    desk.now += 60
+    collector.poll(force=True)
+    assert collector.look().find("tiny").state == "pending"
+    assert collector.look().find("tiny").detail == "Priority: others are ahead in the queue"
+
+
 # -- politeness
 
 

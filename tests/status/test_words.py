@@ -41,6 +41,7 @@ def after(state, advice, **more):
         (Situation("unknown", 0, 99, attempts=1, unknown_s=30), "wait for accounting", False),
         (Situation("unknown", 0, 99, attempts=1, unknown_s=601), "vanished: w why", True),
         (Situation("unknown", 0, 99, attempts=1, unknown_s=601, slurm_reachable=False), "wait for accounting", False),
+        (Situation("unknown", 0, 99, attempts=1, slurm_reachable=False, is_asked=False), "asking SLURM", False),
         (Situation("preempted", 0, 99, attempts=1, is_final=False), "wait: may be requeued", False),
         (after("preempted", advised()), "s: the same again", True),
         (after("oom", advised(memory_gb=96)), "s: 48G → 96G", True),

@@ -88,13 +88,13 @@ async def test_why_tells_every_attempt(dashboard, until, shown, size):
 
 def test_help_knows_every_binding_and_each_has_words():
     listed = dict(help_sections())
-    assert list(listed) == ["Everywhere", "Models", "Table", "Plan", "Plan of all", "Log", "Why", "Check", "Jobs", "Question"]
+    assert list(listed) == ["Everywhere", "Models", "Table", "Text", "Plan", "Plan of all", "Log", "Why", "Check", "Jobs", "Question"]
     assert all(keys and words for bindings in listed.values() for keys, words in bindings)
-    assert ("s", "submit") in listed["Models"]
+    assert ("x", "cancel the model's job; asks first") in listed["Models"]
 
 
 async def test_question_mark_shows_all_bindings(dashboard, until, shown):
-    async with dashboard.run_test(size=(200, 110)) as pilot:
+    async with dashboard.run_test(size=(200, 130)) as pilot:
         await until(pilot, lambda: dashboard.snapshot is not None)
         await pilot.press("question_mark")
         await until(pilot, lambda: isinstance(dashboard.screen, HelpScreen))
