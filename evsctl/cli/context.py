@@ -58,10 +58,25 @@ class Study:
         """Open the database; the caller closes it."""
         from evsctl.db.connection import open_database
 
+        if write:
+            self._refuse_legacy_writers()
         database = open_database(self.settings.database, write=write, create=create)
         if database.adoption is not None:
             _tell_of_adoption(database.adoption)
         return database
+
+    def _refuse_legacy_writers(self) -> None:
+        """Before a field database is adopted nobody may be writing it; a queued job of the old scripts will."""
+        from evsctl.db.connection import open_database
+        from evsctl.jobs.legacy import refuse_legacy_writers
+
+        path = self.settings.database.path
+        if path is None or not path.exists() or path.stat().st_size == 0:
+            return
+        with open_database(self.settings.database) as database:
+            was_adopted = database.step > 0
+        if not was_adopted:
+            refuse_legacy_writers(path)
 
     def port(self, *, local: bool = False) -> "JobPort":
         """The batch system of the study, or this machine."""

@@ -26,11 +26,14 @@ def redo(
     db: str | None,
 ) -> None:
     """Take a model's answers back: their rows move to `superseded`, their prompts are pending again, no journal changes."""
-    from evsctl.db.retract import count_retractable, retract
+    from evsctl.db.retract import count_left_alone, count_retractable, retract
 
     study = Study.here(db)
     with study.open(write=True) as database:
         count = count_retractable(database, study.runs, model_id, langs, configs, questions, run_ids)
+        left_alone = 0 if run_ids else count_left_alone(database, model_id, langs, configs, questions)
+        if left_alone:
+            talk(f"{left_alone:,} answers of {model_id} stay as they are: evsctl did not write them.")
         if count == 0:
             raise InputError(
                 f"'{model_id}' has no answers that evsctl merged and that fit this.", "Rows adopted from a field database stay as they are."
