@@ -6,18 +6,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from evsctl.db.connection import Database, open_database
-from evsctl.db.ledger import Submission, outcomes
+from evsctl.db.ledger import Submission
 from evsctl.db.sync import best_effort_sync
 from evsctl.errors import DatabaseError, EvsctlError
-from evsctl.jobs.advice import advise
-from evsctl.jobs.evidence import trusted_rate
-from evsctl.jobs.facts import ClusterFacts
 from evsctl.jobs.outcomes import read_outcomes
-from evsctl.jobs.plan import read_attempt
-from evsctl.jobs.types import ACTIVE_STATES, PENDING, Advice, JobOutcome, JobPort
+from evsctl.jobs.types import PENDING, Advice, JobOutcome, JobPort
 from evsctl.journal.paths import RunsFolder
 from evsctl.models.registry import Registry
 from evsctl.settings import Settings
+from evsctl.status.advising import Adviser
 from evsctl.status.join import Evidence, join_model
 from evsctl.status.order import in_order
 from evsctl.status.queue_cache import QueueAnswer, QueueCache, queue_cache
@@ -41,7 +38,8 @@ class JobFacts:
     advice: Mapping[str, Advice] = field(default_factory=dict)
     last_seen: Mapping[str, float] = field(default_factory=dict)
     """When a job was last seen in the queue."""
-    judged_at: float = 0.0
+    is_judged: bool = False
+    """False until SLURM was asked for the first time."""
 
 
 class Collector:
@@ -65,12 +63,13 @@ class Collector:
         shared = None if port.name == LOCAL else cache or queue_cache(port.name)
         self._feed = QueueFeed(port, 0.0 if port.name == LOCAL else settings.cluster.poll, shared, clock)
         self._polling = threading.Lock()
+        self._reading = threading.Lock()
         self._jobs = JobFacts()
         self._facts: DatabaseFacts | None = None
         self._signature: object = None
         self._faults: dict[str, str] = {}
         self._synced_at = 0.0
-        self._advised: dict[str, tuple[object, Advice]] = {}
+        self._adviser = Adviser(settings, registry, self._runs, is_local=port.name == LOCAL)
 
     def collect(self, *, force_poll: bool = False) -> Snapshot:
         """The study now: sync, ask SLURM when that is due or forced, look.
@@ -98,12 +97,13 @@ class Collector:
                 in_study=in_study(progress.model_id, self._settings, self._registry),
                 heartbeat=beat,
                 submissions=mine,
-                outcomes=_with_newcomers(mine, jobs),
+                outcomes=_known_outcomes(mine, facts, jobs),
                 reasons=reasons,
                 last_seen=jobs.last_seen,
                 log_path=log_of(mine, beat, self._runs.model(progress.model_id)),
                 advice=jobs.advice.get(progress.model_id),
                 slurm_reachable=reachable,
+                is_asked=jobs.is_judged,
             )
             rows.append(join_model(evidence, now))
         return Snapshot(
@@ -131,12 +131,12 @@ class Collector:
             self._polling.release()
 
     def _poll(self, force: bool) -> None:
-        facts = self._facts
-        since = facts.last_submitted_at if facts else 0.0
-        answer = self._feed.ask(force=force, since=since)
+        facts = self._read_if_possible()
+        answer = self._feed.ask(force=force, since=facts.last_submitted_at if facts else 0.0)
         self._tell_slurm(answer)
-        is_new = answer.attempted_at != self._jobs.answer.attempted_at or since > self._jobs.judged_at
-        if not is_new or facts is None:
+        facts = self._read_if_possible() or facts  # a job may have been handed in while SLURM was asked
+        is_new = answer.attempted_at != self._jobs.answer.attempted_at
+        if facts is None or not (is_new or any(item.job_id not in self._jobs.outcomes for item in facts.submissions)):
             self._jobs = replace(self._jobs, answer=answer)
             return
         try:
@@ -150,12 +150,12 @@ class Collector:
         now = self._clock()
         seen = {**self._jobs.last_seen, **{row.job_id: answer.answered_at or now for row in answer.rows}}
         if not facts.submissions:
-            self._jobs = JobFacts(answer, {}, {}, seen, now)
+            self._jobs = JobFacts(answer, {}, {}, seen, True)
             return
         with self._open_to_store() as db:
             judged = read_outcomes(db, self._settings, self._port, queue=answer.rows)
-            told = {item.model_id: self._advise(db, facts, item.model_id, item.total - item.done, judged) for item in facts.progress}
-        self._jobs = JobFacts(answer, judged, {name: advice for name, advice in told.items() if advice is not None}, seen, now)
+            advice = self._adviser.advise(db, facts, judged, now)
+        self._jobs = JobFacts(answer, judged, advice, seen, True)
 
     def _open_to_store(self) -> Database:
         """Opened for writing where that is possible, so that final outcomes are kept and accounting is asked once."""
@@ -164,25 +164,18 @@ class Collector:
         except DatabaseError:
             return open_database(self._settings.database)
 
-    def _advise(self, db: Database, facts: DatabaseFacts, model_id: str, pending: int, judged: Mapping[str, JobOutcome]) -> Advice | None:
-        """What the next job would ask for, for a model that has ended jobs only; computed again when something happened to it."""
-        spec, mine = self._registry.find(model_id), facts.of_model(model_id)
-        if spec is None or not mine or pending <= 0 or any(judged[i.job_id].state in ACTIVE_STATES for i in mine if i.job_id in judged):
-            return None
-        key = (len(mine), pending, judged.get(mine[-1].job_id))
-        if (known := self._advised.get(model_id)) is not None and known[0] == key:
-            return known[1]
-        stored = outcomes(db)
-        attempts = [read_attempt(item, judged.get(item.job_id), stored.get((item.backend, item.job_id)), self._runs) for item in mine]
-        spec = spec.with_dtype(mine[-1].dtype or None)
-        advice = advise(spec, attempts, pending, ClusterFacts(), self._settings, trusted_rate(self._runs.model(model_id)), self._clock())
-        if self._port.name == LOCAL:  # nothing is asked for on this machine, so nothing changes
-            advice = replace(advice, request=attempts[-1].request)
-        self._advised[model_id] = (key, advice)
-        return advice
+    def _read_if_possible(self) -> DatabaseFacts | None:
+        try:
+            return self._read()
+        except (EvsctlError, OSError):  # `look` says so
+            return self._facts
 
     def _read(self) -> DatabaseFacts:
         """The database's facts, read again only when its files changed; the last ones where it cannot be read now."""
+        with self._reading:
+            return self._read_once()
+
+    def _read_once(self) -> DatabaseFacts:
         now = self._clock()
         # A write within the clock tick of the last reading leaves no trace on the files: the rounded minute catches it.
         signature = (database_signature(self._settings), int(now // TRUST_SECONDS))
@@ -231,7 +224,9 @@ class Collector:
         )
 
 
-def _with_newcomers(mine: tuple[Submission, ...], jobs: JobFacts) -> Mapping[str, JobOutcome]:
-    """The outcomes, with jobs handed in after the last look at the queue taken for pending."""
-    new = [item.job_id for item in mine if item.job_id not in jobs.outcomes and item.submitted_at >= (jobs.answer.answered_at or 0.0)]
-    return {**jobs.outcomes, **{job_id: JobOutcome(job_id, PENDING, "just submitted") for job_id in new}} if new else jobs.outcomes
+def _known_outcomes(mine: tuple[Submission, ...], facts: DatabaseFacts, jobs: JobFacts) -> Mapping[str, JobOutcome]:
+    """The judged outcomes; before the first judgement what was stored; and jobs handed in since then taken for pending."""
+    if not jobs.is_judged:
+        return facts.ended
+    new = {item.job_id: JobOutcome(item.job_id, PENDING, "just submitted") for item in mine if item.job_id not in jobs.outcomes}
+    return {**jobs.outcomes, **new} if new else jobs.outcomes

@@ -33,6 +33,8 @@ class Evidence:
     log_path: str | None = None
     advice: Advice | None = None
     slurm_reachable: bool = True
+    is_asked: bool = True
+    """False until SLURM was asked for the first time."""
 
 
 def join_model(facts: Evidence, now: float) -> ModelRow:
@@ -131,6 +133,7 @@ def _situation(
         start_estimate=outcome.start_time if outcome else None,
         is_final=outcome.is_final if outcome else True,
         slurm_reachable=facts.slurm_reachable,
+        is_asked=facts.is_asked,
         attempts=len(facts.submissions),
         advice=facts.advice,
         previous=request_from_json(facts.submissions[-1].request) if facts.submissions else None,

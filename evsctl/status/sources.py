@@ -1,13 +1,14 @@
 """What the collector reads from files and database: one look, without asking SLURM."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from evsctl.db.connection import open_database
-from evsctl.db.ledger import Submission, list_submissions
+from evsctl.db.ledger import StoredOutcome, Submission, list_submissions, outcomes
 from evsctl.db.progress import ModelProgress, count_prompts, read_progress
 from evsctl.db.sync import last_sync_time
+from evsctl.jobs.types import JobOutcome
 from evsctl.journal.heartbeat import Heartbeat, read_heartbeat
 from evsctl.journal.paths import ModelRuns, RunsFolder
 from evsctl.models.registry import Registry
@@ -24,6 +25,8 @@ class DatabaseFacts:
     submissions: tuple[Submission, ...]
     """Oldest first."""
     synced_at: float | None
+    ended: Mapping[str, JobOutcome] = field(default_factory=dict)
+    """Final outcomes by job id, as stored."""
 
     def of_model(self, model_id: str) -> tuple[Submission, ...]:
         """The model's submissions, oldest first."""
@@ -44,7 +47,13 @@ def read_database(settings: Settings, registry: Registry, now: float) -> Databas
             prompts=count_prompts(db, settings.study.configs),
             submissions=list_submissions(db),
             synced_at=last_sync_time(db),
+            ended={job_id: _outcome(stored) for (_, job_id), stored in outcomes(db).items() if stored.is_final},
         )
+
+
+def _outcome(stored: StoredOutcome) -> JobOutcome:
+    values = {item.name: getattr(stored, item.name) for item in fields(JobOutcome) if hasattr(stored, item.name)}
+    return JobOutcome(**(values | {"nodes": stored.nodes or ""}))
 
 
 def newest_heartbeats(runs: RunsFolder) -> dict[str, Heartbeat]:

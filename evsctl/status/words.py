@@ -49,6 +49,8 @@ class Situation:
     is_final: bool = True
     """False where SLURM may still requeue a preempted job."""
     slurm_reachable: bool = True
+    is_asked: bool = True
+    """False until SLURM was asked for the first time."""
     attempts: int = 0
     advice: Advice | None = None
     previous: JobRequest | None = None
@@ -82,6 +84,8 @@ def next_action(now: Situation, clock: float) -> str:
     if now.state == PENDING:
         return _pending(now, clock)
     if now.state == UNKNOWN:
+        if not now.is_asked:
+            return "asking SLURM"
         return "vanished: w why" if needs_attention(now) else "wait for accounting"
     if now.state == PREEMPTED and not now.is_final:
         return "wait: may be requeued"

@@ -5,13 +5,12 @@ from typing import ClassVar
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
-from textual.widgets import Static
 
 from evsctl.status.check import AnswerCheck, GroupCheck
 from evsctl.status.faces import bar, plain
 from evsctl.tui.screens.base import StudyScreen
 from evsctl.tui.texts import rule
+from evsctl.tui.widgets.pane import Pane
 
 BAR = 20
 
@@ -30,9 +29,8 @@ class CheckScreen(StudyScreen):
 
     def body(self) -> ComposeResult:
         """Text that scrolls where it does not fit."""
-        with VerticalScroll(id="check"):
-            self.words = Static(markup=False)
-            yield self.words
+        self.words = Pane(id="check")
+        yield self.words
 
     def on_mount(self) -> None:
         """Read the answers, beside the interface: a large model has a hundred thousand rows."""
@@ -46,9 +44,9 @@ class CheckScreen(StudyScreen):
         if not self.is_attached:
             return
         if isinstance(told, AnswerCheck):
-            self.words.update(Text("\n").join(check_lines(told, self.study.size.width - 2, self.ascii_only)))
+            self.words.tell(check_lines(told, self.study.size.width - 2, self.ascii_only))
         else:
-            self.words.update(plain(f" {told or f'Reading the answers of {self.model_id} …'}", self.ascii_only))
+            self.words.tell([Text(plain(f" {told or f'Reading the answers of {self.model_id} …'}", self.ascii_only))])
 
 
 def check_lines(check: AnswerCheck, width: int, ascii_only: bool = False) -> list[Text]:

@@ -6,11 +6,13 @@ from typing import Any, ClassVar
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
-from textual.widgets import Static
 
 from evsctl.status.faces import plain
-from evsctl.tui.screens.base import NAMES, StudyScreen, own_bindings
+from evsctl.status.snapshot import Snapshot
+from evsctl.tui.screens.base import NAMES, StudyScreen, own_bindings, sentence
+from evsctl.tui.widgets.pane import Pane
+
+KEYS_WIDTH = 26
 
 
 class HelpScreen(StudyScreen):
@@ -22,20 +24,29 @@ class HelpScreen(StudyScreen):
 
     def body(self) -> ComposeResult:
         """The keys; scrolls where they do not fit."""
-        with VerticalScroll(id="help"):
-            yield Static(plain(help_text().plain, self.ascii_only), markup=False)
+        self.words = Pane(id="help")
+        yield self.words
+
+    def show(self, snapshot: Snapshot | None) -> None:
+        """Header, keys, and all bindings."""
+        super().show(snapshot)
+        if self.is_mounted:
+            self.words.tell([Text(plain(line.plain, self.ascii_only), style=line.style) for line in help_lines(self.study.size.width - 2)])
+
+    def on_mount(self) -> None:
+        """Draw."""
+        self.show(self.study.snapshot)
 
 
-def help_text() -> Text:
-    """One section per screen, two columns where there is room."""
-    text = Text()
+def help_lines(width: int) -> list[Text]:
+    """What NEXT means, then one section per screen."""
+    lines = sentence("NEXT says what to do: `s: 48G → 96G` means that s submits again with 96 GB, after showing why.", width)
     for title, bindings in help_sections():
-        text.append(f"{title}\n", style="bold")
+        lines += [Text(), Text(f" {title}", style="bold")]
         for keys, words in bindings:
-            text.append(f"  {keys:<24} {words}\n")
-        text.append("\n")
-    text.append("NEXT says what to do: `s: 48G → 96G` means that s submits again with 96 GB, after showing why.\n")
-    return text
+            first, *more = sentence(words, width - KEYS_WIDTH)
+            lines += [Text(f"   {keys:<{KEYS_WIDTH - 3}}") + first, *(Text(" " * KEYS_WIDTH) + rest for rest in more)]
+    return lines
 
 
 def help_sections() -> Iterator[tuple[str, list[tuple[str, str]]]]:
@@ -51,11 +62,11 @@ def help_sections() -> Iterator[tuple[str, list[tuple[str, str]]]]:
     from evsctl.tui.screens.why import WhyScreen
     from evsctl.tui.widgets.model_table import ModelTable
 
-    everywhere: list[tuple[str, type[Any]]] = [("Everywhere", Dashboard), ("Models", ModelsScreen), ("Table", ModelTable)]
+    everywhere: list[tuple[str, type[Any]]] = [("Everywhere", Dashboard), ("Models", ModelsScreen), ("Table", ModelTable), ("Text", Pane)]
     screens: list[tuple[str, type[Any]]] = [("Plan", PlanScreen), ("Plan of all", PlanAllScreen), ("Log", LogScreen), ("Why", WhyScreen)]
     screens += [("Check", CheckScreen), ("Jobs", JobsScreen), ("Question", ConfirmScreen)]
     for title, owner in (*everywhere, *screens):
-        listed = [(_all_keys(binding), binding.description) for binding in own_bindings(owner)]
+        listed = [(_all_keys(binding), binding.tooltip or binding.description) for binding in own_bindings(owner)]
         if listed:
             yield title, listed
 

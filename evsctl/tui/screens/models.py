@@ -33,19 +33,19 @@ class ModelsScreen(StudyScreen):
     TITLE_IN_HELP = "Models"
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("s", "submit", "submit"),
-        Binding("A", "submit_all", "all"),
-        Binding("x", "cancel", "cancel"),
-        Binding("l,3", "log", "log"),
-        Binding("w", "why", "why"),
-        Binding("c", "check", "check"),
-        Binding("2", "jobs", "jobs"),
-        Binding("slash", "filter", "filter"),
-        Binding("f", "faults", "faults only"),
-        Binding("r", "refresh", "refresh"),
+        Binding("s", "submit", "submit", tooltip="submit: shows the plan and why; enter hands it in"),
+        Binding("A", "submit_all", "all", tooltip="submit all incomplete models; shows all plans first"),
+        Binding("x", "cancel", "cancel", tooltip="cancel the model's job; asks first"),
+        Binding("l,3", "log", "log", tooltip="follow the log of the model's newest job"),
+        Binding("w", "why", "why", tooltip="what became of its jobs, and why"),
+        Binding("c", "check", "check", tooltip="are its answers worth drawing? p_valid by language"),
+        Binding("2", "jobs", "jobs", tooltip="every job, and every command this window ran"),
+        Binding("slash", "filter", "filter", tooltip="only models whose name or state contains a word"),
+        Binding("f", "faults", "faults", tooltip="only models that need a person, or all again"),
+        Binding("r", "refresh", "refresh", tooltip="look again, and ask SLURM now"),
         Binding("4", "submit", "plan of the next job", show=False),
         Binding("escape", "clear", "clear the filter", show=False),
-        Binding("q", "quit", "quit"),
+        Binding("q", "quit", "quit", tooltip="leave; jobs go on"),
     ]
 
     def __init__(self) -> None:
@@ -197,7 +197,7 @@ class ModelsScreen(StudyScreen):
         self._on_selected(self.study.open_log)
 
     def action_why(self) -> None:
-        """Say what became of the model's jobs, and why."""
+        """Say what became of its jobs, and why."""
         self._on_selected(self.study.open_why)
 
     def action_check(self) -> None:

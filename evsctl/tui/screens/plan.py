@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, ClassVar
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
-from textual.widgets import Static
 
 from evsctl.status.faces import plain
 from evsctl.status.snapshot import Snapshot
 from evsctl.tui.plan_text import plan_lines
 from evsctl.tui.screens.base import StudyScreen
+from evsctl.tui.widgets.pane import Pane
 
 if TYPE_CHECKING:
     from evsctl.db.ledger import Submission
@@ -43,9 +42,8 @@ class PlanScreen(StudyScreen):
 
     def body(self) -> ComposeResult:
         """The plan; scrolls where it does not fit."""
-        with VerticalScroll(id="plan"):
-            self.words = Static(markup=False)
-            yield self.words
+        self.words = Pane(id="plan")
+        yield self.words
 
     def on_mount(self) -> None:
         """Make the plan, beside the interface."""
@@ -85,7 +83,7 @@ class PlanScreen(StudyScreen):
             lines = [*(lines if self.plan else []), Text(), Text(plain(f" {self._fault}", self.ascii_only), style="bold yellow")]
         elif self._is_submitted:
             lines += [Text(), Text(" Submitting ...", style="bold")]
-        self.words.update(Text("\n").join(lines))
+        self.words.tell(lines)
 
     def action_submit(self) -> None:
         """Hand the job in, once."""

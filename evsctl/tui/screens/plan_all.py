@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, ClassVar
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
-from textual.widgets import Static
 
 from evsctl.status.faces import plain
 from evsctl.tui.plan_text import plan_all_lines
 from evsctl.tui.screens import plan as single
 from evsctl.tui.screens.base import StudyScreen
+from evsctl.tui.widgets.pane import Pane
 
 if TYPE_CHECKING:
     from evsctl.db.ledger import Submission
@@ -39,9 +38,8 @@ class PlanAllScreen(StudyScreen):
 
     def body(self) -> ComposeResult:
         """The plans; scrolls where they do not fit."""
-        with VerticalScroll(id="plan_all"):
-            self.words = Static(markup=False)
-            yield self.words
+        self.words = Pane(id="plan_all")
+        yield self.words
 
     def on_mount(self) -> None:
         """Make the plans, beside the interface."""
@@ -68,7 +66,7 @@ class PlanAllScreen(StudyScreen):
             lines += [Text(), Text(plain(f" {self._fault}", self.ascii_only), style="bold yellow")]
         elif self._is_submitted:
             lines += [Text(), Text(" Submitting ...", style="bold")]
-        self.words.update(Text("\n").join(lines))
+        self.words.tell(lines)
 
     def action_submit(self) -> None:
         """Hand all ready jobs in, once."""

@@ -5,13 +5,12 @@ from typing import ClassVar
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
-from textual.widgets import Static
 
 from evsctl.status.faces import plain
 from evsctl.status.snapshot import ModelRow, Snapshot
 from evsctl.tui.screens.base import StudyScreen
 from evsctl.tui.texts import attempt_lines, detail_facts, detail_head
+from evsctl.tui.widgets.pane import Pane
 
 
 class WhyScreen(StudyScreen):
@@ -31,9 +30,8 @@ class WhyScreen(StudyScreen):
 
     def body(self) -> ComposeResult:
         """Text that scrolls where it does not fit."""
-        with VerticalScroll(id="why"):
-            self.words = Static(markup=False)
-            yield self.words
+        self.words = Pane(id="why")
+        yield self.words
 
     def on_mount(self) -> None:
         """Show what is known."""
@@ -44,7 +42,7 @@ class WhyScreen(StudyScreen):
         super().show(snapshot)
         row = snapshot.find(self.model_id) if snapshot else None
         if row is not None and self.is_mounted:
-            self.words.update(why_text(row, self.study.size.width - 2, self.ascii_only))
+            self.words.tell(why_lines(row, self.study.size.width - 2, self.ascii_only))
 
     def _row(self) -> ModelRow | None:
         return self.study.snapshot.find(self.model_id) if self.study.snapshot else None
@@ -62,7 +60,7 @@ class WhyScreen(StudyScreen):
             self.study.open_log(row)
 
 
-def why_text(row: ModelRow, width: int, ascii_only: bool = False) -> Text:
+def why_lines(row: ModelRow, width: int, ascii_only: bool = False) -> list[Text]:
     """Why the model stands where it stands."""
     lines = [*detail_head(row, width, ascii_only), Text()]
     lines.append(Text(plain(f" {row.model_id} is {row.state}" + (f": {row.detail}" if row.detail else "."), ascii_only)))
@@ -73,4 +71,4 @@ def why_text(row: ModelRow, width: int, ascii_only: bool = False) -> Text:
         lines += [line for item in row.attempts for line in attempt_lines(item, width, ascii_only)]
     else:
         lines.append(Text(" It was never submitted.", style="dim"))
-    return Text("\n").join(lines)
+    return lines

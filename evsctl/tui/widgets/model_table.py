@@ -35,7 +35,7 @@ class ModelTable(ScrollView, can_focus=True):
         Binding("pageup,ctrl+u", "move(-10)", "ten up", show=False),
         Binding("home,g", "move(-10000)", "first", show=False),
         Binding("end,G", "move(10000)", "last", show=False),
-        Binding("enter", "open", "open"),
+        Binding("enter", "open", "open", tooltip="the model's log; unfolds or folds a finished family"),
     ]
 
     class Highlighted(Message):
