@@ -7,7 +7,7 @@ import numpy as np
 
 from evsctl.analysis.measures import BoolArray, FloatArray, IntArray, normalise
 from evsctl.analysis.prompt_facts import PromptFacts, Wording
-from evsctl.analysis.study import Answers, Humans, Item, Unit, natural_key
+from evsctl.analysis.study import Answers, Humans, Item, Unit, average_orders, average_p_valid, natural_key
 from evsctl.db.results import HumanRow, ResultRow
 
 SUM_TOLERANCE = 0.01
@@ -63,6 +63,7 @@ def build_answers(rows: Sequence[ResultRow], labels: Sequence[str], facts: Promp
     p_valid = np.full(axes.shape[:3], np.nan)
     p_valid[cells[:3]] = np.asarray([row.p_valid for row in rows], dtype=np.float64)[first]
     answered = ~np.isnan(prob).all(axis=3)
+    p_valid[~answered] = np.nan
     one_text, first_last = _wording_marks(rows, places, axes, facts)
     counts = answered & (~one_text[..., None] | (np.asarray(axes.orders) == 0))
     answers = Answers(
@@ -72,7 +73,9 @@ def build_answers(rows: Sequence[ResultRow], labels: Sequence[str], facts: Promp
         codes=axes.table.codes,
         is_code=axes.table.is_code,
         prob=prob,
-        p_valid=np.where(answered, p_valid, np.nan),
+        p_valid=p_valid,
+        distribution=average_orders(prob, counts),
+        mean_p_valid=average_p_valid(p_valid, counts),
         offered=(present & counts[..., None]).any(axis=2),
         counts=counts,
         one_text=one_text,

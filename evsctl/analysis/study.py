@@ -53,6 +53,10 @@ class Answers:
     """(U, Q, P) next-token mass on valid answers; NaN where the prompt is not answered."""
     offered: BoolArray
     """(U, Q, K) codes that the prompts offer."""
+    distribution: FloatArray
+    """(U, Q, K) averaged over the option orders that count (see `average_orders`); NaN where none does."""
+    mean_p_valid: FloatArray
+    """(U, Q) the mean over the option orders that count; NaN where none does."""
     counts: BoolArray
     """(U, Q, P) answered prompts that count: all, but only permutation 0 where all option orders are one text."""
     one_text: BoolArray
@@ -61,24 +65,9 @@ class Answers:
     """(U, Q, 2) positions on the K axis of the first and the last answer as the questionnaire lists them; −1: unknown."""
 
     @property
-    def distribution(self) -> FloatArray:
-        """(U, Q, K) unweighted means over the option orders that count and offer the code, made to sum to 1; NaN where none counts."""
-        known = self.counts[..., None] & ~np.isnan(self.prob)
-        total = np.where(known, self.prob, 0.0).sum(axis=2)
-        return normalise(total / np.maximum(known.sum(axis=2), 1))
-
-    @property
     def by_order(self) -> FloatArray:
         """(U, Q, P, K) distributions of single prompts that count, 0 at codes they do not offer; NaN where the prompt does not count."""
         return np.where(self.counts[..., None], np.nan_to_num(self.prob), np.nan)
-
-    @property
-    def mean_p_valid(self) -> FloatArray:
-        """(U, Q) the mean over the option orders that count; NaN where none does."""
-        known = self.counts & ~np.isnan(self.p_valid)
-        n = known.sum(axis=2)
-        total = np.where(known, self.p_valid, 0.0).sum(axis=2)
-        return np.asarray(total / np.where(n > 0, n, np.nan))
 
     @property
     def answered(self) -> BoolArray:
@@ -108,6 +97,23 @@ class Answers:
     def rows_of(self, model: str) -> IntArray:
         """Where a model's units stand."""
         return np.asarray([i for i, unit in enumerate(self.units) if unit.model == model], dtype=np.int64)
+
+
+def average_orders(prob: FloatArray, counts: BoolArray) -> FloatArray:
+    """Unweighted means over the option orders that count and offer the code, made to sum to 1; NaN where none counts.
+
+    `prob` is (..., P, K), `counts` (..., P): every order weighs the same, whatever its p_valid.
+    """
+    known = counts[..., None] & ~np.isnan(prob)
+    total = np.where(known, prob, 0.0).sum(axis=-2)
+    return normalise(total / np.maximum(known.sum(axis=-2), 1))
+
+
+def average_p_valid(p_valid: FloatArray, counts: BoolArray) -> FloatArray:
+    """Means over the option orders that count, on the last axis; NaN where none does."""
+    known = counts & ~np.isnan(p_valid)
+    n = known.sum(axis=-1)
+    return np.asarray(np.where(known, p_valid, 0.0).sum(axis=-1) / np.where(n > 0, n, np.nan))
 
 
 @dataclass(frozen=True, slots=True)
