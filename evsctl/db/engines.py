@@ -147,7 +147,10 @@ def _sqlite_error(error: sqlite3.Error, location: DatabaseLocation) -> EvsctlErr
                 f"{where} cannot grow: the disk or the quota is full; nothing was written.", "Free space and run it again."
             )
         case sqlite3.SQLITE_IOERR | sqlite3.SQLITE_PROTOCOL:
-            return DatabaseError(f"{where}: the file system failed ({error}).", "Try again; `evsctl doctor` tests the file system's locks.")
+            return DatabaseError(
+                f"{where}: the file system failed ({error}).",
+                "Try again; if it stays so, the file system's locks do not work: move the study to another.",
+            )
         case sqlite3.SQLITE_NOTADB:
             return InputError(f"{where} is not a database.", "Name the survey's database with `--db`.")
         case sqlite3.SQLITE_CORRUPT:

@@ -89,7 +89,7 @@ def _hub_snapshot(hub_id: str, revision: str | None) -> Path:
         why = "offline" if is_offline() else str(error).splitlines()[0]
         raise InputError(
             f"{hub_id} is not in the hub's cache and cannot be fetched ({why}).",
-            "Run `evsctl models fetch MODEL` where there is a network.",
+            f"Run `hf download {hub_id}` where there is a network.",
         ) from error
 
 

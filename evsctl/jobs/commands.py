@@ -75,7 +75,7 @@ class CommandRunner:
                 f"SLURM does not answer: `{argv[0]}` took more than {self.timeout:g} s.", "Try again in a moment; jobs go on meanwhile."
             ) from error
         except OSError as error:
-            raise SlurmError(f"`{argv[0]}` cannot be run: {error}.", "`evsctl doctor` looks closer.") from error
+            raise SlurmError(f"`{argv[0]}` cannot be run: {error}.", "Run it by hand in this shell to see more.") from error
         finally:
             self.recent.append(CommandRecord(tuple(argv), started, time.monotonic() - clock, returncode))
         return done
@@ -91,7 +91,7 @@ def failure(program: str, words: str) -> SlurmError:
         )
     if is_unreachable(words):
         return SlurmError(f"SLURM does not answer: {program} says '{said}'.", "Try again in a moment; jobs go on meanwhile.")
-    return SlurmError(f"{program} failed: {said or 'without a word'}.", "`evsctl doctor` looks closer.")
+    return SlurmError(f"{program} failed: {said or 'without a word'}.", "Run it by hand in this shell to see more.")
 
 
 def is_unreachable(words: str) -> bool:

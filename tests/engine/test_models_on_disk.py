@@ -87,7 +87,7 @@ def test_a_file_is_no_folder(model: Path) -> None:
 def test_offline_an_unknown_hub_id_says_how_to_fetch_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(InputError, match=r"org/model is not in the hub's cache.*offline.*evsctl models fetch"):
+    with pytest.raises(InputError, match=r"org/model is not in the hub's cache.*offline.*hf download org/model"):
         find_model("org/model")
 
 
