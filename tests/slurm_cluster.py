@@ -8,63 +8,15 @@ import contextlib
 import ctypes
 import getpass
 import os
-import random
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from tests.slurm_conf import NODES, Node, write_configuration
-
-PROGRAMS = (
-    "munged",
-    "munge",
-    "mariadbd",
-    "mariadb",
-    "mariadb-install-db",
-    "mariadb-admin",
-    "slurmdbd",
-    "slurmctld",
-    "slurmd",
-    "sbatch",
-    "sacctmgr",
-)
-SEARCH_PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin:/usr/bin"
-
-
-def missing_programs() -> list[str]:
-    """What is not installed of all that a cluster needs."""
-    return [name for name in PROGRAMS if shutil.which(name, path=SEARCH_PATH) is None]
-
-
-def memory_cgroup_works() -> bool:
-    """Whether slurmd can limit a job's memory here: root, and a writable cgroup v1 memory hierarchy."""
-    probe = Path(f"/sys/fs/cgroup/memory/evsctl-probe-{os.getpid()}")
-    try:
-        probe.mkdir()
-        found = (probe / "memory.limit_in_bytes").exists()
-        probe.rmdir()
-    except OSError:
-        return False
-    return found and os.geteuid() == 0
-
-
-def free_ports(count: int) -> int:
-    """The first of `count` neighbouring free TCP ports."""
-    for _ in range(200):
-        base = random.SystemRandom().randrange(20000, 30000)
-        try:
-            for port in range(base, base + count):
-                with socket.socket() as probe:
-                    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                    probe.bind(("127.0.0.1", port))
-        except OSError:
-            continue
-        return base
-    raise RuntimeError("no free ports found")
+from tests.slurm_machine import SEARCH_PATH, free_ports, memory_cgroup_works, port_open
 
 
 def _die_with_parent() -> None:
@@ -215,7 +167,7 @@ class SlurmCluster:
         grant = "grant all on slurm_acct_db.* to slurm@'127.0.0.1'"
         self.run("mariadb", *client, "-e", f"create database slurm_acct_db; create user slurm@'127.0.0.1' identified by 'slurm'; {grant}")
         self._spawn("slurmdbd", "slurmdbd", "-D")
-        self._await("slurmdbd", lambda: _port_open(self.base_port + 2))
+        self._await("slurmdbd", lambda: port_open(self.base_port + 2))
         # slurmctld refuses to start before its cluster is known there.
         self.run("sacctmgr", "-i", "add", "cluster", "lab")
 
@@ -277,8 +229,3 @@ class SlurmCluster:
                     Path(folder).rmdir()
                 except OSError:
                     continue
-
-
-def _port_open(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.slurm_cluster import SlurmCluster, missing_programs
+from tests.slurm_cluster import SlurmCluster
+from tests.slurm_machine import missing_programs
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,6 @@ import pytest
 
 from evsctl.errors import SlurmError
 from evsctl.jobs.local_port import LocalPort
-from evsctl.jobs.local_state import filled
 from evsctl.jobs.states import judge
 from evsctl.jobs.types import HistoryRow, JobRequest, JobSpec
 from evsctl.journal.paths import RunsFolder
@@ -234,13 +233,6 @@ def test_an_interactive_jobs_environment_does_not_reach_the_local_job(
     job_id = port.submit(make_job('echo "job: $SLURM_JOB_ID"'))
     end_of(port, job_id)
     assert log_of(tmp_path, job_id) == "job: \n"
-
-
-@pytest.mark.parametrize(
-    ("pattern", "name"), [("/a/%j.log", "/a/local-1.log"), ("/50%%/%j.log", "/50%/local-1.log"), ("/%%j/%j", "/%j/local-1")]
-)
-def test_log_patterns_are_filled_as_sbatch_fills_them(pattern: str, name: str) -> None:
-    assert filled(pattern, "local-1") == name
 
 
 def _kill_supervisor(port: LocalPort, number: int = 1) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from evsctl.errors import InputError
 from evsctl.jobs.display import shell_line
+from evsctl.jobs.local_state import filled
 from evsctl.jobs.script import render_script
 
 GOLDEN = Path(__file__).parent / "data" / "run.sbatch"
@@ -116,3 +117,10 @@ def test_a_displayed_line_is_read_back_by_a_shell_as_the_same_argv() -> None:
     argv = ["--a=b|c", f"--x={NASTY}", NASTY, "", "--e=", "~", "a~b", "*", "--g=*"]
     done = subprocess.run(["bash", "-c", f'printf "%s\\0" {shell_line(argv)}'], capture_output=True, text=True, check=True)
     assert done.stdout.split("\0")[:-1] == argv
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name"), [("/a/%j.log", "/a/local-1.log"), ("/50%%/%j.log", "/50%/local-1.log"), ("/%%j/%j", "/%j/local-1")]
+)
+def test_log_patterns_are_filled_as_sbatch_fills_them(pattern: str, name: str) -> None:
+    assert filled(pattern, "local-1") == name
