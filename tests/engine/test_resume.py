@@ -164,9 +164,9 @@ def cut_off(study: Study, kills: int, seed: int) -> Iterator[int]:
     """Start the run again and again, killing it at random moments; yields how many answers stand after each."""
     rng = random.Random(seed)
     for _ in range(kills):
-        with a_process(study, delay=0.05, shortest=0.0, options={"tokens_per_pack": 400, "commit_every": 1}) as process:
+        with a_process(study, delay=0.15, shortest=0.0, options={"tokens_per_pack": 400, "commit_every": 1}) as process:
             wait_for(study, process, "running")
-            time.sleep(rng.uniform(0.0, 0.6))
+            time.sleep(rng.uniform(0.1, 0.6))
             kill(process)
         yield len(study.answers())
 

@@ -13,6 +13,7 @@ import torch
 from evsctl.engine.plan import Pack
 from evsctl.engine.resident import ResidentExecutor
 from evsctl.errors import ClaimedError, EngineError, ExitCode
+from evsctl.journal.claim import acquire_claim, release_claim
 from evsctl.journal.heartbeat import read_heartbeat
 from evsctl.journal.keys import PromptKey
 from evsctl.journal.reader import read_journal
@@ -231,3 +232,13 @@ def test_the_fp32_try_gives_fp32_numbers_and_leaves_the_weights_as_they_were(stu
     assert all(after[name].dtype == value.dtype and torch.equal(after[name], value) for name, value in before.items())
     with pytest.raises(NotImplementedError):
         ResidentExecutor(narrow.body, narrow.device, quantised=True).hidden_states_fp32(pack)
+
+
+def test_a_model_that_another_run_holds_is_refused_and_free_once_it_is_given_back(study: Study) -> None:
+    claim = acquire_claim(study.runs, "other-run", None, 0)
+    with pytest.raises(ClaimedError, match="is being answered by run other-run"):
+        study.run()
+    assert study.runs.journals() == ()
+    release_claim(study.runs, claim)
+    assert study.run(limit=3).done == 3
+    assert study.run().remaining == 0, "a run gives its claim back"
