@@ -32,7 +32,9 @@ def submit_all(settings: Settings, say: Callable[[str], None]) -> None:
 
 
 def wait_and_report(settings: Settings, show: Callable[[Snapshot], None], say: Callable[[str], None]) -> ExitCode:
-    """Wait for the runs to end and print the status table; 0 when every model has answered everything."""
+    """Wait for the runs to end, merge them whole and print the status table; 0 when every model has answered everything."""
+    from evsctl.db.connection import open_database
+    from evsctl.db.sync import sync_journals
     from evsctl.jobs.ports import choose_port
     from evsctl.status.collector import Collector
 
@@ -44,6 +46,9 @@ def wait_and_report(settings: Settings, show: Callable[[Snapshot], None], say: C
         if is_over or time.monotonic() > deadline:
             break
         time.sleep(1.0)
+    with open_database(settings.database, write=True) as database:
+        sync_journals(database, database.runs)
+    snapshot = collector.collect(force_poll=True)
     show(snapshot)
     say(f"the dashboard: cd {settings.folder} && evsctl dashboard      figures: evsctl figures all")
     return ExitCode.GOOD if all(row.done >= row.total for row in snapshot.models) else ExitCode.NEEDS_ATTENTION

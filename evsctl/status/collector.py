@@ -200,6 +200,11 @@ class Collector:
             return
         self._synced_at = now
         outcome = best_effort_sync(self._settings.database)
+        if outcome.report is not None and not outcome.report.finished:
+            self._synced_at = 0.0  # the next look goes on where the budget ended this one
+            self._faults["merging"] = "Journals are still being merged, so the counts lag behind; `evsctl sync` merges all of them at once."
+        else:
+            self._faults.pop("merging", None)
         problems = outcome.report.problems if outcome.report is not None else ()
         if problems:
             more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""

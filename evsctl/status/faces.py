@@ -42,17 +42,21 @@ ASCII_GLYPHS = {
     UNKNOWN: "?",
 }
 
-# The terminal's own colours, blue against yellow rather than green against red: its theme and its user's eyes are its own.
+FAULT = "bold red"
+WARNING = "red"
+
+# The terminal's own colours, so that its theme decides how they look: few, red against blue, which colour-blind eyes tell
+# apart, and none that vanishes on a white or a black background, as its yellow, cyan and green do on one of them.
 COLOURS = {
     IDLE: "",
-    PENDING: "cyan",
+    PENDING: "",
     RUNNING: "bold blue",
     COMPLETING: "blue",
     DONE: "",
-    FAILED: "bold yellow",
-    TIMEOUT: "bold yellow",
-    OOM: "bold yellow",
-    PREEMPTED: "yellow",
+    FAILED: FAULT,
+    TIMEOUT: FAULT,
+    OOM: FAULT,
+    PREEMPTED: "magenta",
     CANCELLED: "",
     UNKNOWN: "magenta",
 }

@@ -11,7 +11,7 @@ def source_line(snapshot: Snapshot) -> str:
     """How fresh what is shown is: `queue 12 s ago · 18 calls/h`."""
     parts = [queue_words(snapshot.slurm)]
     if snapshot.slurm.backend != "local" and snapshot.slurm.calls_per_hour:
-        parts.append(f"{snapshot.slurm.calls_per_hour} calls/h")
+        parts.append(f"{snapshot.slurm.calls_per_hour} call{'' if snapshot.slurm.calls_per_hour == 1 else 's'}/h")
     if (snapshot.db_age_seconds or 0.0) > OLD_DATABASE_SECONDS:
         parts.append(f"database {age(snapshot.db_age_seconds)}")
     return " · ".join(parts)
@@ -34,7 +34,7 @@ def attention_words(snapshot: Snapshot) -> str:
 
 
 def totals_line(snapshot: Snapshot, width: int = 1000) -> str:
-    """`22 of 25 models done · 1 running · 1 needs you · 47,311 of 83,452 left · 11.2 GPU-h`, as much as fits."""
+    """`22 of 25 done · 1 running · 1 needs you · 47,311 of 83,452 left · 11.2 GPU-h`, as much as fits."""
     sums = totals(snapshot)
     if sums.is_finished:
         return f"{_count(sums.models, 'model')} · all done · {sums.prompts:,} prompts answered · next: evsctl figures all"
@@ -45,7 +45,7 @@ def totals_line(snapshot: Snapshot, width: int = 1000) -> str:
 
 
 def _parts(sums: Totals) -> list[str]:
-    parts = [f"{sums.done} of {_count(sums.models, 'model')} done"]
+    parts = [f"{sums.done} of {sums.models} done"]
     if sums.running:
         parts.append(f"{sums.running} running")
     if sums.pending:

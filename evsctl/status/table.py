@@ -9,7 +9,7 @@ from rich.console import Console, Group
 from rich.text import Text
 
 from evsctl.status.columns import Cell, Layout, lay_out, line_cells
-from evsctl.status.faces import plain
+from evsctl.status.faces import WARNING, plain
 from evsctl.status.order import fold_lines, in_order
 from evsctl.status.sentences import attention_words, empty_sentence, source_line, totals_line
 from evsctl.status.snapshot import Snapshot
@@ -40,7 +40,7 @@ def status_table(snapshot: Snapshot, width: int, *, ascii_only: bool = False, un
     lines += [Text(plain(sentence, ascii_only))] if sentence else _rows(snapshot, width, ascii_only, unfold)
     if not sentence:
         lines += [Text(), Text(plain(totals_line(snapshot, width), ascii_only))]
-    lines += [Text(plain(f"⚠ {error}", ascii_only), style="yellow") for error in snapshot.errors]
+    lines += [Text(plain(f"⚠ {error}", ascii_only), style=WARNING) for error in snapshot.errors]
     return Group(*lines)
 
 

@@ -5,6 +5,8 @@ import threading
 
 import pytest
 
+from evsctl.db.merge import SyncReport
+from evsctl.db.sync import SyncOutcome
 from evsctl.errors import InputError, SlurmError
 from evsctl.jobs.types import HistoryRow
 from evsctl.status.collector import Collector
@@ -365,3 +367,19 @@ def test_a_changed_database_is_read_again_and_an_unchanged_one_is_not(desk, monk
     answer(desk.runs.model("tiny"), desk.plan_manifest(), 2, "77")
     desk.now += 20
     assert collector.look().find("tiny").done == 2
+
+
+def test_a_merge_that_the_budget_ended_is_said_and_goes_on_at_the_next_look(desk, monkeypatch):
+    merges = [
+        SyncOutcome(SyncReport(5, {}, (), {"tiny": 5}, finished=False), ""),
+        SyncOutcome(SyncReport(3, {}, (), {"tiny": 3}, True), ""),
+    ]
+    asked = []
+    monkeypatch.setattr("evsctl.status.collector.best_effort_sync", lambda location: asked.append(location) or merges[len(asked) - 1])
+    collector = desk.collector()
+    assert collector.look().errors == (
+        "Journals are still being merged, so the counts lag behind; `evsctl sync` merges all of them at once.",
+    )
+    assert collector.look().errors == ()
+    assert collector.look().errors == ()
+    assert len(asked) == 2
