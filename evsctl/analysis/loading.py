@@ -23,11 +23,13 @@ def load_study(
     items: str = "all",
     human_note: str = "",
     why_empty: str = "",
+    other_configs: Collection[str] = (),
 ) -> Study:
     """Arrange everything once for all figures.
 
     `unlabelled` are (question, language, configuration) triples known to have one text for all option orders, beyond
-    those that the rows show; `items="clean"` leaves out pairs whose prompt is another question's too or names fewer than two answers.
+    those that the rows show; `items="clean"` leaves out pairs whose prompt is another question's too or names fewer than two answers;
+    `other_configs` have results too, but were not asked for.
     """
     facts = _with_unlabelled(prompt_facts(_prompts(rows)), unlabelled)
     labels = _label_models(rows)
@@ -46,7 +48,7 @@ def load_study(
         humans=build_humans(humans, answers) if answers is not None else None,
         resampler=make_resampler(clusters),
         texts={(wording.question_id, wording.lang): text for wording, text in facts.texts.items() if not wording.variant_id},
-        left_out=_left_out(facts, items, [part for part in (built, rephrased) if part]),
+        left_out=_left_out(facts, items, [part for part in (built, rephrased) if part], other_configs),
         items=items,
         human_note=human_note,
         why_empty=why_empty,
@@ -92,13 +94,14 @@ def _build(rows: Sequence[ResultRow], labels: Mapping[ModelKey, str], facts: Pro
     return build_answers(rows, [labels[row.model_id, row.config or "", bool(row.variant_id)] for row in rows], facts, humans)
 
 
-def _left_out(facts: PromptFacts, items: str, parts: Sequence[Built]) -> LeftOut:
+def _left_out(facts: PromptFacts, items: str, parts: Sequence[Built], other_configs: Collection[str]) -> LeftOut:
     pairs = [wording for wording in facts.texts if not wording.variant_id]
     return LeftOut(
         duplicate_rows=sum(part.duplicate_rows for part in parts),
         massless_prompts=sum(part.massless_prompts for part in parts),
         unclean_pairs=len(facts.unclean) if items == "clean" else 0,
         shared_prompt_pairs=len(facts.shared) if items == "all" else 0,
+        other_configs=tuple(sorted(other_configs)),
         pairs=len(pairs),
     )
 

@@ -85,6 +85,10 @@ def human_notes(study: Study) -> list[str]:
 
 def _left_out_notes(study: Study) -> list[str]:
     left_out, notes = study.left_out, []
+    if left_out.other_configs:
+        notes.append(
+            f"Not asked for: results in the configuration{'s' * (len(left_out.other_configs) > 1)} {listed(left_out.other_configs)}."
+        )
     if left_out.massless_prompts:
         notes.append(f"Left out: {counted(left_out.massless_prompts, 'prompt')} without usable probabilities.")
     if left_out.duplicate_rows:

@@ -47,7 +47,8 @@ def draw_figures(
 ) -> list[FigureResult]:
     """Draw the named figures (none or `all`: every one) into the folder `out`, with PDF, PNG, CSV and `index.html`.
 
-    `models` are model ids or families, `configs` prompt configurations; without them everything in the database counts.
+    `models` are model ids or families (default: all with results), `configs` prompt configurations (default: the study's;
+    results in others are named on the figures).
     Raises InputError for an unknown figure, for a model or configuration without results, and without the analysis extra.
     """
     chosen = choose_figures(names)
@@ -114,9 +115,19 @@ def _read_study(
     _check_known("configuration", configs, {row.config for row in rows}, set(settings.study.configs))
     if models:
         rows = [row for row in rows if row.model_id in models or row.model_family in models]
-    if configs:
-        rows = [row for row in rows if row.config in configs]
-    return load_study(rows, human_rows(db), unlabelled=likert10_unlabelled(db), items=items, human_note=human_note, why_empty=NO_RESULTS)
+    wanted = set(configs or settings.study.configs)
+    others = {row.config for row in rows} - wanted
+    rows = [row for row in rows if row.config in wanted]
+    why_empty = f"All results are in other configurations; `--config {min(others)}` draws them." if others and not rows else NO_RESULTS
+    return load_study(
+        rows,
+        human_rows(db),
+        unlabelled=likert10_unlabelled(db),
+        items=items,
+        human_note=human_note,
+        why_empty=why_empty,
+        other_configs=others,
+    )
 
 
 def _check_known(what: str, given: Sequence[str] | None, with_results: set[str], allowed: set[str]) -> None:

@@ -152,6 +152,8 @@ class LeftOut:
     """(question, language) pairs that `--items clean` left out."""
     shared_prompt_pairs: int = 0
     """(question, language) pairs, kept, whose prompt is also another question's."""
+    other_configs: tuple[str, ...] = ()
+    """Configurations that have results but were not asked for."""
     pairs: int = 0
     """All (question, language) pairs with results, before anything was left out."""
 

@@ -92,4 +92,4 @@ def short(name: str, width: int) -> str:
 def wrapped(sentences: Sequence[str], width_mm: float, size_pt: float = SMALL_PT) -> list[str]:
     """Sentences as lines that fit `width_mm`: DejaVu Sans is about 0.53 em wide on average."""
     characters = int(width_mm / 25.4 * 72 / (0.53 * size_pt))
-    return textwrap.wrap(" ".join(sentences), characters, break_long_words=True) if sentences else []
+    return textwrap.wrap(" ".join(sentences), characters, break_on_hyphens=False) if sentences else []

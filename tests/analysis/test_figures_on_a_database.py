@@ -80,6 +80,28 @@ def test_models_can_be_chosen_by_id_or_family(database: Database, tmp_path: Path
 
 def test_a_configuration_without_results_that_the_study_lists_is_no_error(database: Database, tmp_path: Path) -> None:
     assert draw(database, tmp_path / "figures", ["rephrase"], configs=["legacy"]) == ["rephrase: no data"]
+    assert "their configuration &#x27;rephrase&#x27; was not asked for" in (tmp_path / "figures" / "index.html").read_text(encoding="utf-8")
+
+
+def test_results_in_other_configurations_are_named_not_mixed_in(tmp_path: Path) -> None:
+    path = tmp_path / "survey.db"
+    others = [row._replace(config="cue_hint") for row in prompt_rows((0.9, 0.1), response_type="categorical", question="v10")]
+    store(path, [*sketch_rows(), *others], [])
+    with open_database(database_location(str(path), tmp_path, "--db")) as db:
+        draw(db, tmp_path / "one", ["quality"])
+        draw(db, tmp_path / "two", ["quality"], configs=["cue_hint"])
+    assert (tmp_path / "one" / "quality.csv").read_text(encoding="utf-8") == (GOLDEN / "quality.csv").read_text(encoding="utf-8")
+    listed = json.loads((tmp_path / "one" / "figures.json").read_text(encoding="utf-8"))
+    assert "Not asked for: results in the configuration cue_hint." in listed["figures"][0]["notes"]
+    assert (tmp_path / "two" / "quality.csv").read_text(encoding="utf-8").splitlines()[1:] == ["alpha,eng,1,0.9,,"]
+
+
+def test_results_in_other_configurations_alone_say_how_to_draw_them(tmp_path: Path) -> None:
+    path = tmp_path / "survey.db"
+    store(path, [row._replace(config="cue_hint") for row in prompt_rows((0.9, 0.1))], [])
+    with open_database(database_location(str(path), tmp_path, "--db")) as db:
+        results = draw_figures(db, settings_for(path), ["quality"], tmp_path / "figures")
+    assert results[0].sentence == "All results are in other configurations; `--config cue_hint` draws them."
 
 
 @pytest.mark.parametrize(

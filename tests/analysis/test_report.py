@@ -3,6 +3,8 @@
 import json
 import re
 import stat
+import subprocess
+import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -141,3 +143,11 @@ def test_a_missing_library_is_named_with_the_fix(monkeypatch: pytest.MonkeyPatch
     assert str(caught.value) == (
         "Figures need the analysis extra; 'matplotlib' is not installed here. Install it: pip install 'evsctl[analysis]'."
     )
+
+
+def test_the_names_of_figures_are_known_without_any_heavy_library() -> None:
+    code = (
+        "import evsctl.analysis.report, sys; print(sorted({'numpy', 'pandas', 'matplotlib', 'sqlalchemy', 'pyarrow'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout == "[]\n"
