@@ -50,7 +50,8 @@ class Dashboard(App[str]):
     def __init__(
         self, backstage: Backstage, *, ascii_only: bool = False, place: str = "the database", look_seconds: float = LOOK_SECONDS
     ) -> None:
-        super().__init__()
+        # Said here and not by the theme alone: under NO_COLOR Textual chooses its filter now, and the other one paints black on black.
+        super().__init__(ansi_color=True)
         self.theme = "ansi-dark"
         self.backstage = backstage
         self.ascii_only = ascii_only

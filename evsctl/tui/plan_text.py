@@ -8,7 +8,7 @@ from rich.text import Text
 
 from evsctl.jobs.display import shell_line
 from evsctl.jobs.types import JobRequest
-from evsctl.status.faces import plain
+from evsctl.status.faces import FAULT, WARNING, plain
 from evsctl.tui.texts import rule
 
 if TYPE_CHECKING:
@@ -41,20 +41,25 @@ def _remarks(plan: "SubmissionPlan", width: int) -> list[Text]:
     """Why to think twice, what to know, why not; an empty line behind."""
     lines: list[Text] = []
     if plan.advice.stop:
-        lines += _wrapped(f"! {plan.advice.stop}. Enter submits all the same.", width, "bold yellow")
+        lines += _wrapped(f"! {plan.advice.stop}. Enter submits all the same.", width, FAULT)
     for warning in plan.advice.warnings:
-        lines += _wrapped(f"! {warning}", width, "yellow")
+        lines += _wrapped(f"! {warning}", width, WARNING)
     for problem in plan.problems:
-        lines += _wrapped(f"✖ {problem}", width, "bold yellow")
+        lines += _wrapped(f"✖ {problem}", width, FAULT)
     return [*lines, Text()] if lines else []
 
 
 def plan_title(plan: "SubmissionPlan") -> str:
     """`gemma3_27b_pt · attempt 3 · 15,872 prompts left · bf16 · up to 8 GPU-h`."""
     request = plan.advice.request
-    hours = request.walltime_minutes / 60 * max(1, request.gpus)
-    cost = f" · up to {hours:g} GPU-h" if hours else " · on this machine"
-    return f"{plan.model_id} · attempt {plan.attempt} · {plan.pending:,} prompts left · {plan.dtype}{cost}"
+    return f"{plan.model_id} · attempt {plan.attempt} · {plan.pending:,} prompts left · {plan.dtype} · {_cost([request])}"
+
+
+def _cost(requests: Sequence[JobRequest]) -> str:
+    """What these jobs use at most: `up to 8 GPU-h`; without GPUs `up to 1.5 h without GPU`; without limits `on this machine`."""
+    gpu = sum(request.walltime_minutes * request.gpus for request in requests) / 60
+    cpu = sum(request.walltime_minutes for request in requests) / 60
+    return f"up to {gpu:,.4g} GPU-h" if gpu else f"up to {cpu:,.4g} h without GPU" if cpu else "on this machine"
 
 
 def plan_table(before: JobRequest | None, now: JobRequest, reasons: dict[str, str], width: int) -> list[Text]:
@@ -112,9 +117,8 @@ def _wrapped(text: str, width: int, style: str) -> list[Text]:
 def plan_all_lines(plans: "Sequence[SubmissionPlan]", width: int, ascii_only: bool = False) -> list[Text]:
     """A line per job that would be submitted, what they add up to, and why the others stay behind."""
     ready = [plan for plan in plans if not plan.problems]
-    hours = sum(plan.advice.request.walltime_minutes / 60 * max(1, plan.advice.request.gpus) for plan in ready)
     prompts = sum(plan.pending for plan in ready)
-    cost = f"up to {hours:,.0f} GPU-h" if hours else "on this machine"
+    cost = _cost([plan.advice.request for plan in ready])
     title = f"{len(ready)} job{'' if len(ready) == 1 else 's'} · {prompts:,} prompts · {cost}"
     lines = [rule(plain(title, ascii_only), width, ascii_only), Text()]
     name = max([len(plan.model_id) for plan in plans] + [5])
@@ -126,7 +130,7 @@ def plan_all_lines(plans: "Sequence[SubmissionPlan]", width: int, ascii_only: bo
         numbers = f" {plan.model_id:<{name}} {plan.pending:>8,} {plan.attempt:>4}  {show(request, 'memory_gb'):>6}"
         lines.append(Text(f"{numbers} {show(request, 'walltime_minutes'):>10}  {plan.dtype:<5} {show(request, 'constraint')}"))
         if plan.advice.stop:
-            lines += _wrapped(plain(f"  ! {plan.advice.stop}", ascii_only), width, "bold yellow")
+            lines += _wrapped(plain(f"  ! {plan.advice.stop}", ascii_only), width, FAULT)
     behind = [plan for plan in plans if plan.problems]
     if behind:
         lines += [Text(), Text(" not submitted", style="dim")]

@@ -6,7 +6,7 @@ from rich.text import Text
 
 from evsctl.status.amounts import age, gigabytes, span, walltime
 from evsctl.status.columns import Layout
-from evsctl.status.faces import colour, glyph, plain
+from evsctl.status.faces import FAULT, colour, glyph, plain
 from evsctl.status.sentences import attention_words, source_line
 from evsctl.status.snapshot import AttemptRow, ModelRow, Snapshot
 from evsctl.status.words import time_use
@@ -22,10 +22,10 @@ def header(snapshot: Snapshot | None, width: int, *, read_only: bool = False, as
     where = "  ".join(part for part in (snapshot.slurm.partition, short_place(snapshot.db), "READ-ONLY" if read_only else "") if part)
     right = Text(plain(source_line(snapshot), ascii_only))
     if not snapshot.slurm.reachable:
-        right.stylize("bold yellow")
+        right.stylize(FAULT)
     warning = attention_words(snapshot)
     if warning:
-        right.append(plain(f"  {warning}", ascii_only), style="bold yellow")
+        right.append(plain(f"  {warning}", ascii_only), style=FAULT)
     room = width - right.cell_len - left.cell_len - 5
     if room > 4:
         left.append(plain(f"  {where}" if len(where) <= room else f"  …{where[-(room - 1) :]}", ascii_only), style=DIM)

@@ -34,7 +34,7 @@ async def test_the_study_is_told_at_a_glance(dashboard, until, shown, size):
             "⚠ 1",
         ):
             assert part in text
-        assert "22 of 25 models done · 1 running · 1 pending · 1 needs you" in text
+        assert "22 of 25 done · 1 running · 1 pending · 1 needs you · 47,311 of 83,452 left" in text
         assert text.index("gemma3_27b_pt") < text.index("eurollm22b") < text.index("qwen3235b")
         assert ("PROMPTS" in text) == (size[0] >= 120)
 

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import pty
+import re
 import select
 import struct
 import subprocess
@@ -46,10 +47,10 @@ SCRIPT = textwrap.dedent("""
 class Terminal:
     """A program in a terminal of this size; counts what it sends."""
 
-    def __init__(self, width, height, moves):
+    def __init__(self, width, height, moves, **more):
         self.master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
-        env = os.environ | {"TERM": "xterm-256color", "COLORTERM": "truecolor", "MOVES": str(moves)}
+        env = os.environ | {"TERM": "xterm-256color", "COLORTERM": "truecolor", "MOVES": str(moves)} | more
         self.process = subprocess.Popen(
             [sys.executable, "-c", SCRIPT], stdin=slave, stdout=slave, stderr=slave, env=env, start_new_session=True
         )
@@ -94,5 +95,17 @@ def test_an_idle_dashboard_is_silent_and_a_changed_cell_costs_little(size, tmp_p
         while len(moves.read_text()) < 6:
             sent += terminal.read(0.5)
         assert 0 < sent < 6 * 400
+    finally:
+        terminal.close()
+
+
+@pytest.mark.slow
+def test_no_color_means_the_terminals_own_two_colours(tmp_path):
+    terminal = Terminal(80, 24, tmp_path / "moves", NO_COLOR="1")
+    try:
+        terminal.wait_for(b"hplt2c 22/22")
+        terminal.read(1.0)
+        codes = {code for found in re.findall(rb"\x1b\[([0-9;]*)m", terminal.seen) for code in found.split(b";")}
+        assert codes <= {b"", b"0", b"1", b"2", b"4", b"7", b"39", b"49"}
     finally:
         terminal.close()

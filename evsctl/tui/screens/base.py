@@ -1,6 +1,6 @@
 """What all screens share: a header, a line of keys made from the bindings, the snapshot."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
@@ -52,7 +52,11 @@ class StudyScreen(Screen[None]):
         """Show this snapshot; None before the first one."""
         width = self.study.size.width
         self.head.show([header(snapshot, width, read_only=bool(self.study.backstage.read_only), ascii_only=self.ascii_only)])
-        self.keys.show([keys_line(shown_keys(type(self)), width, self.ascii_only)])
+        self.keys.show([keys_line(self.key_words(), width, self.ascii_only)])
+
+    def key_words(self) -> Iterable[tuple[str, str]]:
+        """What the line of keys offers now; help comes last."""
+        return shown_keys(type(self))
 
     def on_resize(self, event: events.Resize) -> None:
         """Draw the lines anew for the new width."""

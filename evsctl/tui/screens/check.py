@@ -7,7 +7,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
 from evsctl.status.check import AnswerCheck, GroupCheck
-from evsctl.status.faces import bar, plain
+from evsctl.status.faces import FAULT, WARNING, bar, plain
 from evsctl.tui.screens.base import StudyScreen
 from evsctl.tui.texts import rule
 from evsctl.tui.widgets.pane import Pane
@@ -57,7 +57,7 @@ def check_lines(check: AnswerCheck, width: int, ascii_only: bool = False) -> lis
     verdict = "fit to be drawn" if check.is_good else "look before you draw"
     lines.append(Text(plain(f" p_valid {check.p_valid_mean:.2f} · {check.low:,} prompts below 0.10 · {verdict}", ascii_only), style="bold"))
     if check.unsound:
-        lines.append(Text(f" {check.unsound:,} prompts have probabilities that do not add up to 1", style="bold yellow"))
+        lines.append(Text(f" {check.unsound:,} prompts have probabilities that do not add up to 1", style=FAULT))
     lines += [Text(), Text(f" {'language':<12} {'prompts':>8}  {'below 0.10':>10}  p_valid", style="dim")]
     lines += [_line(group, ascii_only) for group in check.languages]
     if check.worst_questions:
@@ -68,4 +68,4 @@ def check_lines(check: AnswerCheck, width: int, ascii_only: bool = False) -> lis
 
 def _line(group: GroupCheck, ascii_only: bool) -> Text:
     numbers = f" {group.name:<12} {group.prompts:>8,}  {group.low:>10,}  {group.p_valid_mean:.2f}  "
-    return Text(numbers + bar(group.p_valid_mean, BAR, ascii_only), style="yellow" if group.low else "")
+    return Text(numbers + bar(group.p_valid_mean, BAR, ascii_only), style=WARNING if group.low else "")

@@ -32,8 +32,8 @@ class ConfirmScreen(ModalScreen[bool]):
         with Vertical(id="question"):
             yield Static("\n".join(self._question), markup=False)
             with Horizontal(id="answers"):
-                yield Button("Cancel: leave it as it is (n)", id="no", compact=True)
-                yield Button(f"{self._deed} (y)", id="yes", compact=True)
+                yield Button("no, leave it (n)", id="no", compact=True)
+                yield Button(f"yes, {self._deed} (y)", id="yes", compact=True)
 
     def on_mount(self) -> None:
         """Enter answers no."""

@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 from evsctl.status.amounts import gigabytes, rough_span, span, walltime
 from evsctl.status.faces import colour, glyph, plain
 from evsctl.status.snapshot import AttemptRow, Snapshot
-from evsctl.tui.screens.base import StudyScreen
+from evsctl.tui.screens.base import StudyScreen, sentence
 from evsctl.tui.widgets.pane import Pane
 
 
@@ -57,7 +57,7 @@ def job_lines(snapshot: Snapshot, commands: Sequence[str], width: int, ascii_onl
         lines = [Text(head, style="dim")]
         lines += [line for model_id, item in jobs for line in _lines(model_id, item, name, snapshot.as_of, width, ascii_only)]
     lines += [Text(), Text(" commands this window ran, newest first", style="dim")]
-    lines += [Text(plain(f" {command}", ascii_only)) for command in reversed(commands)] or [Text(" none yet")]
+    lines += [line for command in reversed(commands) for line in sentence(plain(command, ascii_only), width)] or [Text(" none yet")]
     return lines
 
 

@@ -1,7 +1,7 @@
 """The Models screen: what needs a person on top, and what to do about it."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import ClassVar
 
 from rich.text import Text
@@ -12,7 +12,7 @@ from textual.containers import Container, Vertical
 from textual.widgets import Input
 
 from evsctl.status.columns import lay_out
-from evsctl.status.faces import plain
+from evsctl.status.faces import WARNING, plain
 from evsctl.status.order import Line, fold_lines, in_order, may_fold
 from evsctl.status.sentences import empty_sentence, totals_line
 from evsctl.status.snapshot import ModelRow, Snapshot
@@ -99,7 +99,7 @@ class ModelsScreen(StudyScreen):
     def _show_faults(self, faults: Sequence[str]) -> None:
         more = f"  (+{len(faults) - 1})" if len(faults) > 1 else ""
         self.faults.display = bool(faults)
-        self.faults.show([Text(plain(f" ⚠ {faults[0]}{more}", self.ascii_only), style="yellow")] if faults else [])
+        self.faults.show([Text(plain(f" ⚠ {faults[0]}{more}", self.ascii_only), style=WARNING)] if faults else [])
 
     def _show_face(self, face: str) -> None:
         self.face.display = bool(face)
@@ -222,6 +222,7 @@ class ModelsScreen(StudyScreen):
         box = self.query_one("#filter", Input)
         box.display = True
         box.focus()
+        self.call_after_refresh(self.show, self.study.snapshot)
 
     @on(Input.Changed, "#filter")
     def _filter_changed(self, message: Input.Changed) -> None:
@@ -232,6 +233,12 @@ class ModelsScreen(StudyScreen):
     def _filter_kept(self) -> None:
         self.query_one("#filter", Input).display = bool(self._query)
         self.table.focus()
+        self.call_after_refresh(self.show, self.study.snapshot)
+
+    def key_words(self) -> Iterable[tuple[str, str]]:
+        """While a filter is typed, its own two keys."""
+        typing = isinstance(self.focused, Input)
+        return (("enter", "keep the filter"), ("esc", "clear it")) if typing else super().key_words()
 
     def action_clear(self) -> None:
         """Drop filter and faults-only."""
@@ -240,7 +247,7 @@ class ModelsScreen(StudyScreen):
         box.display = False
         self._query, self._faults_only = "", False
         self.table.focus()
-        self.show(self.study.snapshot)
+        self.call_after_refresh(self.show, self.study.snapshot)
 
     def action_quit(self) -> None:
         """Leave; jobs run on."""

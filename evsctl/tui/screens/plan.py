@@ -7,7 +7,7 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
-from evsctl.status.faces import plain
+from evsctl.status.faces import FAULT, plain
 from evsctl.status.snapshot import Snapshot
 from evsctl.tui.plan_text import plan_lines
 from evsctl.tui.screens.base import StudyScreen
@@ -80,7 +80,7 @@ class PlanScreen(StudyScreen):
         width = self.study.size.width - 2
         lines = plan_lines(self.plan, width, self.ascii_only) if self.plan else [Text(f" Planning {self.model_id} ...")]
         if self._fault:
-            lines = [*(lines if self.plan else []), Text(), Text(plain(f" {self._fault}", self.ascii_only), style="bold yellow")]
+            lines = [*(lines if self.plan else []), Text(), Text(plain(f" {self._fault}", self.ascii_only), style=FAULT)]
         elif self._is_submitted:
             lines += [Text(), Text(" Submitting ...", style="bold")]
         self.words.tell(lines)

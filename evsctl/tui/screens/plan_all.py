@@ -8,7 +8,7 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
-from evsctl.status.faces import plain
+from evsctl.status.faces import FAULT, plain
 from evsctl.tui.plan_text import plan_all_lines
 from evsctl.tui.screens import plan as single
 from evsctl.tui.screens.base import StudyScreen
@@ -63,7 +63,7 @@ class PlanAllScreen(StudyScreen):
         else:
             lines = plan_all_lines(self.plans, width, self.ascii_only)
         if self._fault:
-            lines += [Text(), Text(plain(f" {self._fault}", self.ascii_only), style="bold yellow")]
+            lines += [Text(), Text(plain(f" {self._fault}", self.ascii_only), style=FAULT)]
         elif self._is_submitted:
             lines += [Text(), Text(" Submitting ...", style="bold")]
         self.words.tell(lines)
