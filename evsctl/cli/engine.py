@@ -52,7 +52,7 @@ def run(
 ) -> int:
     """Answer what the manifest asks and the journals lack; killed at any moment, it goes on from its last commit."""
     # Before torch is imported, which takes seconds: a signal in that time must not be lost.
-    from evsctl.engine.signals import install
+    from evsctl.engine.signals import install, leave
 
     install()
     # Threads that spin while they wait stall each other for seconds where cores are shared; read when torch is loaded.
@@ -72,8 +72,12 @@ def run(
                 raise
             talk(f"evsctl: {model_id}: {error}")
             codes.append(error.exit_code)
+        if codes[-1] is ExitCode.WANTS_TO_GO_ON:
+            break  # told to stop: the next model is the next run's
     if not in_job:
         _merge(db)
+    if worst(codes) is ExitCode.WANTS_TO_GO_ON:
+        leave(ExitCode.WANTS_TO_GO_ON)
     return worst(codes)
 
 

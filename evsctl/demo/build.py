@@ -42,6 +42,9 @@ class TinyModel:
     seed: int
 
 
+ANSWER_LOGIT = 6.0
+"""Raises the digits' logits: random weights alone would put a hundredth of their mass on answers."""
+
 TINY_MODELS = (
     TinyModel("tiny_eng", "llama", ("eng",), 1),
     TinyModel("tiny_deu", "gemma3", ("deu",), 2),
@@ -88,7 +91,7 @@ def _build_models(folder: Path, texts: list[str], say: Callable[[str], None]) ->
 
             say(f"building {tiny.model_id} ({tiny.kind}, random weights)")
             shutil.rmtree(path, ignore_errors=True)
-            build_tiny_model(path, kind=tiny.kind, texts=texts, seed=tiny.seed)
+            build_tiny_model(path, kind=tiny.kind, texts=texts, seed=tiny.seed, answer_logit=ANSWER_LOGIT)
         specs.append(_spec(tiny, path))
         add_to_study(specs[-1], folder)
     return specs
