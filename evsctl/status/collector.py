@@ -155,6 +155,8 @@ class Collector:
         with self._open_to_store() as db:
             judged = read_outcomes(db, self._settings, self._port, queue=answer.rows)
             advice = self._adviser.advise(db, facts, judged, now)
+        if {job_id: job.state for job_id, job in judged.items()} != {job_id: job.state for job_id, job in self._jobs.outcomes.items()}:
+            self._synced_at = 0.0  # what an ended job answered is merged by the next look, not ten seconds later
         self._jobs = JobFacts(answer, judged, advice, seen, True)
 
     def _open_to_store(self) -> Database:

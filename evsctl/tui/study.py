@@ -7,6 +7,7 @@ from pathlib import Path
 
 from evsctl.db.connection import open_database
 from evsctl.db.ledger import Submission
+from evsctl.db.sync import best_effort_sync
 from evsctl.errors import DatabaseError
 from evsctl.jobs.cancel import cancel_jobs
 from evsctl.jobs.logs import read_tail
@@ -60,7 +61,8 @@ class Study:
         self._collector.poll(force=force)
 
     def plan(self, model_id: str) -> SubmissionPlan:
-        """The plan of the model's next job, with what stands in its way as data."""
+        """The plan of the model's next job, with what stands in its way as data; journals are merged first."""
+        best_effort_sync(self.settings.database)
         with open_database(self.settings.database) as db:
             return plan_submission(db, self.settings, self.registry, self.port, model_id, hypothetical=True)
 
@@ -71,6 +73,7 @@ class Study:
 
     def plan_all(self) -> list[SubmissionPlan]:
         """The plans of all incomplete models of the study without a job, on one look at the queue."""
+        best_effort_sync(self.settings.database)
         snapshot = self.look()
         wanted = [row.model_id for row in snapshot.models if row.missing and row.in_study and row.state not in ACTIVE_STATES]
         with open_database(self.settings.database) as db:

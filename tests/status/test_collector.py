@@ -106,6 +106,18 @@ def test_journals_are_merged_before_counting(desk):
     assert row.done == 5
 
 
+def test_what_an_ended_job_answered_is_there_with_its_end(desk):
+    desk.submit()
+    desk.port.start("101")
+    collector = desk.collector()
+    collector.collect()
+    answer(desk.runs.model("tiny"), desk.plan_manifest(), 8, "101")
+    desk.port.end("101")
+    desk.now += 2
+    collector.poll(force=True)
+    assert collector.look().find("tiny").state == "done"
+
+
 def test_a_model_with_nothing_missing_is_done_whatever_its_job_says(desk):
     desk.submit()
     answer(desk.runs.model("tiny"), desk.plan_manifest(), 8, "101")
