@@ -9,7 +9,8 @@ HEAVY = ("torch", "transformers", "textual", "sqlalchemy", "matplotlib", "pandas
 
 
 def heavy_modules_after(statement: str) -> set[str]:
-    code = f"import sys\ntry:\n    {statement}\nexcept SystemExit:\n    pass\nprint(*[m for m in {HEAVY!r} if m in sys.modules], file=sys.stderr)"
+    told = f"print(*[m for m in {HEAVY!r} if m in sys.modules], file=sys.stderr)"
+    code = f"import sys\ntry:\n    {statement}\nexcept SystemExit:\n    pass\n{told}"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return set(done.stderr.split())
 

@@ -20,7 +20,9 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.slow
 def test_every_file_of_the_package_is_in_the_wheel(wheel: Path) -> None:
-    tracked = subprocess.run(["git", "ls-files", "evsctl", "templates"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    tracked = subprocess.run(
+        ["git", "ls-files", "evsctl", "templates"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.split()
     expected = {name.replace("templates/", "evsctl/_templates/", 1) for name in tracked if name != "evsctl/_templates"}
     with zipfile.ZipFile(wheel) as archive:
         packed = {name for name in archive.namelist() if ".dist-info/" not in name}

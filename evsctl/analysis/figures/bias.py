@@ -8,17 +8,18 @@ import pandas as pd
 
 from evsctl.analysis.bootstrap import Estimate
 from evsctl.analysis.drawing import Drawing, NoData, new_frame
-from evsctl.analysis.words import counted
 from evsctl.analysis.forest import ForestRow, baseline, draw_forest, estimate_columns, forest_height_mm, language_rows, legend_above
 from evsctl.analysis.measures import FloatArray, total_variation
 from evsctl.analysis.notes import chunks, interval_note, left_out_notes
 from evsctl.analysis.study import Answers, Study
 from evsctl.analysis.style import MODELS_PER_PANEL, PAGE_MM, looks
+from evsctl.analysis.words import counted
 
 TITLE = "Bias: what the order of the options does"
 CAPTION = (
     "Left: total variation between two option orders of one question, mean over all pairs of orders. "
-    "Baseline 0: the order does nothing. The row 'other language' is the scale to read it on: total variation between two languages of one model, "
+    "Baseline 0: the order does nothing. The row 'other language' is the scale to read it on: total variation "
+    "between two languages of one model, "
     "both in the questionnaire's order; an order effect of that size weighs as much as the language. "
     "Right: mass that an answer gains when it is listed first rather than last (the questionnaire's order against its reverse, "
     "mean over the two answers at the ends). Baseline 0: no position bias; above 0 the first answer gains, below 0 the last. "
@@ -117,7 +118,9 @@ def _excluded(answers: Answers, effects: OrderEffects) -> list[str]:
     if n_single:
         notes.append(f"Left out: {counted(n_single, unit, units)} with one option order.")
     if n_no_ends:
-        notes.append(f"Left out on the right: {counted(n_no_ends, unit, units)} without the questionnaire's order, its reverse or readable options.")
+        notes.append(
+            f"Left out on the right: {counted(n_no_ends, unit, units)} without the questionnaire's order, its reverse or readable options."
+        )
     if (n_one_text := int((answers.one_text & answers.answered).sum())) > 0:
         notes.append(f"Left out: {counted(n_one_text, unit, units)} whose option orders are one and the same text (no labels).")
     return notes

@@ -10,12 +10,12 @@ from matplotlib.axes import Axes
 
 from evsctl.analysis.bootstrap import Estimate
 from evsctl.analysis.drawing import Drawing, NoData, new_frame
-from evsctl.analysis.words import counted
 from evsctl.analysis.forest import NAME_WIDTH, baseline, draw_point, estimate_columns
 from evsctl.analysis.measures import FloatArray, IntArray, jsd_bits, uniform
 from evsctl.analysis.notes import answers_notes, interval_note
 from evsctl.analysis.study import Answers, Study
 from evsctl.analysis.style import BASE_PT, BASELINE_COLOUR, PAGE_MM, SEQUENTIAL, SMALL_PT, Look, plain, short
+from evsctl.analysis.words import counted
 
 TITLE = "Distance between model-languages"
 CAPTION = (
@@ -212,7 +212,9 @@ def _pair_table(study: Study, answers: Answers, found: Distances, by_pair: Estim
         "n_questions": by_pair.n,
     }
     bits = study.resampler.mean(found.divergence).mean
-    return pd.concat([pd.DataFrame(columns), estimate_columns("js_distance_mean", by_pair), pd.DataFrame({"js_divergence_mean_bits": bits})], axis=1)
+    return pd.concat(
+        [pd.DataFrame(columns), estimate_columns("js_distance_mean", by_pair), pd.DataFrame({"js_divergence_mean_bits": bits})], axis=1
+    )
 
 
 def _kind_table(by_kind: Estimate) -> pd.DataFrame:

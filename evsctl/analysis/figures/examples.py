@@ -19,9 +19,11 @@ from evsctl.analysis.style import BASELINE_COLOUR, HUMAN_COLOUR, MODELS_PER_PANE
 
 TITLE = "Examples: distributions of answers"
 CAPTION = (
-    "One row per question, one column per language. Markers: order-averaged probability of each answer; vertical bars: lowest and highest over "
+    "One row per question, one column per language. Markers: order-averaged probability of each answer; vertical "
+    "bars: lowest and highest over "
     "option orders, the uncertainty that the order of the options brings. Baseline: the dashed line, the same probability on every answer. "
-    "Grey bars: people, with 95% intervals from the number of valid answers (simple random sampling, no design effect), where there are human answers."
+    "Grey bars: people, with 95% intervals from the number of valid answers (simple random sampling, no design "
+    "effect), where there are human answers."
 )
 RANGES = "Coloured lines: lowest to highest over option orders; black lines: 95% intervals of people (simple random sampling)."
 FAVOURITES = ("v198", "v184", "v206", "v102", "v64", "v68")
@@ -58,7 +60,16 @@ def draw(study: Study) -> Drawing | NoData:
         axes[0].set_ylabel("probability")
         _name_row(axes, study, answers, row)
     for lang, ax in zip(langs, grid[0], strict=True):
-        ax.annotate(plain(lang, 12), (1, 1), xycoords="axes fraction", ha="right", va="bottom", xytext=(0, 15), textcoords="offset points", fontweight="bold")
+        ax.annotate(
+            plain(lang, 12),
+            (1, 1),
+            xycoords="axes fraction",
+            ha="right",
+            va="bottom",
+            xytext=(0, 15),
+            textcoords="offset points",
+            fontweight="bold",
+        )
     _legend(frame, models, has_humans=study.humans is not None)
     tables = {"": pd.concat([_panel_table(study, answers, panel) for row in panels for panel in row], ignore_index=True)}
     return Drawing(frame.figure, tables, CAPTION, tuple(notes))
@@ -97,7 +108,9 @@ def _panel(answers: Answers, item: int, lang: str, models: Sequence[str]) -> Pan
 def _draw_panel(ax: Axes, study: Study, answers: Answers, panel: Panel) -> float:
     """Draw one panel and tell how high it reaches."""
     human = _human(study, panel)
-    offered = answers.offered[list(panel.units), panel.item].any(axis=0) if panel.units else np.zeros(answers.codes.shape[1], dtype=np.bool_)
+    offered = (
+        answers.offered[list(panel.units), panel.item].any(axis=0) if panel.units else np.zeros(answers.codes.shape[1], dtype=np.bool_)
+    )
     shown = np.asarray(offered | (human[0] > 0) if human is not None else offered, dtype=np.bool_)
     if not shown.any():
         ax.text(0.5, 0.5, "no answers", ha="center", va="center", transform=ax.transAxes, color=BASELINE_COLOUR)
@@ -163,12 +176,19 @@ def _title(study: Study, answers: Answers, panel: Panel) -> str:
 
 
 def _selection_note(answers: Answers, langs: Sequence[str], items: Sequence[int], models: Sequence[str]) -> str:
-    shown = [(len(items), len(answers.items), "questions"), (len(langs), len(answers.langs), "languages"), (len(models), len(answers.models), "models")]
+    shown = [
+        (len(items), len(answers.items), "questions"),
+        (len(langs), len(answers.langs), "languages"),
+        (len(models), len(answers.models), "models"),
+    ]
     return "Shown: " + ", ".join(f"{some} of {every} {what}" for some, every, what in shown) + "."
 
 
 def _legend(frame: Frame, models: Sequence[str], *, has_humans: bool) -> None:
-    handles: list[Artist] = [Line2D([], [], linestyle="", marker=look.marker, markersize=4, color=look.colour, label=short(m, NAME_WIDTH)) for m, look in looks(models).items()]
+    handles: list[Artist] = [
+        Line2D([], [], linestyle="", marker=look.marker, markersize=4, color=look.colour, label=short(m, NAME_WIDTH))
+        for m, look in looks(models).items()
+    ]
     handles.append(Line2D([], [], linestyle=(0, (4, 2)), color=BASELINE_COLOUR, label="uniform"))
     if has_humans:
         handles.append(Patch(color=PEOPLE_FILL, label=PEOPLE))
@@ -188,9 +208,6 @@ def _panel_table(study: Study, answers: Answers, panel: Panel) -> pd.DataFrame:
     if human is not None and study.humans is not None:
         p, low, high = human
         codes = np.flatnonzero(study.humans.has_code[study.humans.langs.index(panel.lang), panel.item])
-        rows += [
-            (item.question_id, panel.lang, PEOPLE, int(answers.codes[panel.item, k]), p[k], low[k], high[k], None)
-            for k in codes
-        ]
+        rows += [(item.question_id, panel.lang, PEOPLE, int(answers.codes[panel.item, k]), p[k], low[k], high[k], None) for k in codes]
     columns = ["question_id", "lang", "model", "answer_code", "probability_share", "low_share", "high_share", "n_option_orders"]
     return pd.DataFrame(rows, columns=columns).astype({"n_option_orders": "Int64"})

@@ -18,8 +18,10 @@ from evsctl.analysis.style import BASE_PT, BASELINE_COLOUR, PAGE_MM, SEQUENTIAL,
 TITLE = "Human comparison: similarity to people of the same language"
 CAPTION = (
     "Left: similarity = 1 − Jensen-Shannon distance (base 2; 1 the same answers, 0 no answer in common), mean over questions; "
-    "human_heatmap.csv has the interval of every cell. Baseline rows at the bottom: 'uniform' gives every answer the same probability; 'European mean' gives the unweighted mean of the human answers "
-    "in all other languages of the database. Both know nothing of the country; they are means over every question that some model answers in that language. "
+    "human_heatmap.csv has the interval of every cell. Baseline rows at the bottom: 'uniform' gives every answer "
+    "the same probability; 'European mean' gives the unweighted mean of the human answers "
+    "in all other languages of the database. Both know nothing of the country; they are means over every question "
+    "that some model answers in that language. "
     "Right: similarity minus that of uniform on exactly the same questions, mean over a model's languages, 95% intervals. "
     "Baseline 0: no better than uniform; a model right of the European mean tells countries apart."
 )
@@ -117,7 +119,9 @@ def _draw_cells(ax: Axes, similarity: Similarity, cells: Estimate) -> None:
             ax.text(column, row, words, ha="center", va="center", fontsize=6.5, color="white" if is_dark else "black")
     n_baselines = sum(name in (UNIFORM, EUROPEAN) for name in similarity.rows)
     ax.axhline(len(similarity.rows) - n_baselines - 0.5, color="white", linewidth=2.5)
-    ax.set_xticks(range(len(similarity.langs)), [plain(lang, 8) for lang in similarity.langs], rotation=90 if len(similarity.langs) > 10 else 0)
+    ax.set_xticks(
+        range(len(similarity.langs)), [plain(lang, 8) for lang in similarity.langs], rotation=90 if len(similarity.langs) > 10 else 0
+    )
     ax.set_yticks(range(len(similarity.rows)), [short(name, NAME_WIDTH) for name in similarity.rows], fontsize=BASE_PT - 1)
     ax.tick_params(length=0)
     bar = ax.figure.colorbar(image, ax=ax, location="bottom", shrink=0.6, aspect=30, pad=0.02)

@@ -12,19 +12,23 @@ from matplotlib.lines import Line2D
 from evsctl.analysis.bootstrap import Estimate
 from evsctl.analysis.comparison import compare, comparison_notes
 from evsctl.analysis.drawing import Drawing, NoData, new_frame
-from evsctl.analysis.words import counted
 from evsctl.analysis.expectations import MIN_LANGS, Correlations, Expectations, Interval, correlations, expectations
 from evsctl.analysis.forest import NAME_WIDTH, baseline
 from evsctl.analysis.notes import answers_notes, human_notes, interval_note
 from evsctl.analysis.study import Answers, Study
 from evsctl.analysis.style import BASELINE_COLOUR, PAGE_MM, short
+from evsctl.analysis.words import counted
 
 TITLE = "Human comparison: mean answers"
 CAPTION = (
-    "Upper panels: mean answer of people against the model's, one point per language and question with ordered answers, in the questionnaire's codes, "
-    "coloured by the span of the scale; the line marks equal means. Lower panel: r of the upper panel (open circle), the same r when uniform answers "
-    "take the model's place (grey bar: what the length of the scales gives by itself), and the within-question r (filled): for each question "
-    f"the correlation across at least {MIN_LANGS} languages, averaged over questions by Fisher's z. Only the last asks whether a model's answers follow "
+    "Upper panels: mean answer of people against the model's, one point per language and question with ordered "
+    "answers, in the questionnaire's codes, "
+    "coloured by the span of the scale; the line marks equal means. Lower panel: r of the upper panel (open "
+    "circle), the same r when uniform answers "
+    "take the model's place (grey bar: what the length of the scales gives by itself), and the within-question r "
+    "(filled): for each question "
+    f"the correlation across at least {MIN_LANGS} languages, averaged over questions by Fisher's z. Only the last "
+    f"asks whether a model's answers follow "
     "the country; its baseline is 0. 95% intervals by bootstrap of questions."
 )
 COLUMNS = 4
@@ -44,7 +48,13 @@ def draw(study: Study) -> Drawing | NoData:
     if not models:
         return NoData("None of the questions that models and people both answered has ordered answers: there is no mean answer to compare.")
     numbers = {model: correlations(pairs, answers.rows_of(model), study.resampler) for model in models}
-    notes = [*human_notes(study), *comparison_notes(found), *_excluded(pairs, numbers), *answers_notes(study, answers), _interval_note(numbers)]
+    notes = [
+        *human_notes(study),
+        *comparison_notes(found),
+        *_excluded(pairs, numbers),
+        *answers_notes(study, answers),
+        _interval_note(numbers),
+    ]
     n_columns = min(COLUMNS, max(len(models), 2))
     n_rows = -(-len(models) // n_columns)
     bottom_mm = 27 + 7.0 * len(models)
@@ -74,8 +84,18 @@ def _draw_scatter(ax: Axes, title: str, pairs: Expectations, rows: Sequence[int]
     for place, span in enumerate(classes):
         is_class = pairs.span[rows] == span
         style = min(place, len(SPAN_COLOURS) - 1)
-        ax.plot(pairs.model[rows][is_class], pairs.human[rows][is_class], linestyle="", marker=SPAN_MARKERS[style], markersize=2.0,
-                color=SPAN_COLOURS[style], alpha=0.5, markeredgewidth=0.4, label=f"{span + 1} points", rasterized=is_class.sum() > 2000)  # fmt: skip
+        ax.plot(
+            pairs.model[rows][is_class],
+            pairs.human[rows][is_class],
+            linestyle="",
+            marker=SPAN_MARKERS[style],
+            markersize=2.0,
+            color=SPAN_COLOURS[style],
+            alpha=0.5,
+            markeredgewidth=0.4,
+            label=f"{span + 1} points",
+            rasterized=is_class.sum() > 2000,
+        )
     low, high = float(np.nanmin(pairs.human)), float(np.nanmax(pairs.human))
     ax.plot([low, high], [low, high], color=BASELINE_COLOUR, linestyle=(0, (4, 2)), linewidth=0.8)
     ax.set_title(title)
@@ -107,7 +127,16 @@ def _number_legend(part: SubFigure) -> None:
     handles = [
         Line2D([], [], label="within questions", markerfacecolor=NUMBER_COLOUR, **blue),
         Line2D([], [], label="raw", markerfacecolor="white", **blue),
-        Line2D([], [], label="raw, uniform answers in place of the model's", color=BASELINE_COLOUR, marker="|", markersize=8, markeredgewidth=2, linestyle=""),
+        Line2D(
+            [],
+            [],
+            label="raw, uniform answers in place of the model's",
+            color=BASELINE_COLOUR,
+            marker="|",
+            markersize=8,
+            markeredgewidth=2,
+            linestyle="",
+        ),
     ]
     part.legend(handles=handles, loc="outside upper left", ncols=3, handletextpad=0.2)
 

@@ -64,7 +64,16 @@ def _draw_curves(ax: Axes, curves: dict[str, Estimate]) -> None:
         ax.fill_between(GRID, curve.low, curve.high, color=look.colour, alpha=0.2, linewidth=0, step="post")
         ax.step(GRID, curve.mean, color=look.colour, where="post")
         at = np.unique(np.searchsorted(curve.mean, (0.25, 0.5, 0.75)))
-        ax.plot(GRID[at], curve.mean[at], color=look.colour, marker=look.marker, markersize=4, linestyle="", markeredgecolor="white", markeredgewidth=0.3)
+        ax.plot(
+            GRID[at],
+            curve.mean[at],
+            color=look.colour,
+            marker=look.marker,
+            markersize=4,
+            linestyle="",
+            markeredgecolor="white",
+            markeredgewidth=0.3,
+        )
     ax.set(xlim=(0, 1.03), ylim=(0, 1.01), xlabel="p_valid (share of next-token mass)", ylabel="share of questions at or below")
     baseline(ax, 1.0, "all valid")
     ax.grid()

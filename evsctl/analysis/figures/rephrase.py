@@ -9,20 +9,23 @@ import pandas as pd
 
 from evsctl.analysis.bootstrap import Estimate, make_resampler
 from evsctl.analysis.drawing import Drawing, NoData, new_frame
-from evsctl.analysis.words import counted
 from evsctl.analysis.forest import ForestRow, baseline, draw_forest, estimate_columns, forest_height_mm, legend_above
 from evsctl.analysis.measures import FloatArray, js_distance, normalised_entropy
 from evsctl.analysis.notes import chunks, interval_note
 from evsctl.analysis.study import Answers, Study, Unit, sorted_naturally
 from evsctl.analysis.style import MODELS_PER_PANEL, PAGE_MM, looks
+from evsctl.analysis.words import counted
 
 TITLE = "Rephrase: what the wording does"
 CAPTION = (
     "Left: Jensen-Shannon distance (base 2) between another wording and the original in the same option order, mean over questions. "
     "Baseline: the last row, the same distance between two option orders of the original; a wording that moves answers less than that "
-    "cannot be told from the noise of option order. Middle and right: change of p_valid and of normalised entropy against the original; baseline 0."
+    "cannot be told from the noise of option order. Middle and right: change of p_valid and of normalised entropy "
+    "against the original; baseline 0."
 )
-NO_PROMPTS = "There are no results for rephrased prompts: populate with `--rephrasings FILE`, and let a model answer the configuration 'rephrase'."
+NO_PROMPTS = (
+    "There are no results for rephrased prompts: populate with `--rephrasings FILE`, and let a model answer the configuration 'rephrase'."
+)
 NOT_ASKED = "There are results for rephrased prompts, but their configuration 'rephrase' was not asked for."
 NO_PAIRS = "No model has answered both an original and another wording of the same question yet."
 REPHRASE = "rephrase"
@@ -71,7 +74,9 @@ def draw(study: Study) -> Drawing | NoData:
             baseline(ax, 0.0, "no change")
             ax.set_xlabel(label)
         legend_above(part, looks(models))
-    return Drawing(frame.figure, {"": _mean_table(effects, names, means), "questions": _question_table(effects, names)}, CAPTION, tuple(notes))
+    return Drawing(
+        frame.figure, {"": _mean_table(effects, names, means), "questions": _question_table(effects, names)}, CAPTION, tuple(notes)
+    )
 
 
 def wording_effects(answers: Answers) -> Effects:
@@ -100,7 +105,9 @@ def wording_effects(answers: Answers) -> Effects:
             counts[place, r, :, t] += ~np.isnan(change)
     means = sums / np.where(counts > 0, counts, np.nan)
     orders = _order_distance(answers, originals, question_ids)
-    return Effects(answers.units, question_ids, types, np.concatenate([means[0], orders[..., None]], axis=2), means[1], means[2], n_unpaired)
+    return Effects(
+        answers.units, question_ids, types, np.concatenate([means[0], orders[..., None]], axis=2), means[1], means[2], n_unpaired
+    )
 
 
 def _is_original(variant_id: str, variant_type: str) -> bool:
@@ -137,7 +144,10 @@ def _rows(effects: Effects, names: Sequence[str], models: Sequence[str], *, has_
 
 def _excluded(answers: Answers, effects: Effects) -> list[str]:
     n_pairs = int((~np.isnan(effects.p_valid)).sum())
-    notes = [f"Compared: {counted(n_pairs, 'wording of a question by a model', 'wordings of a question by a model')}, {counted(len(effects.question_ids), 'question')}."]
+    notes = [
+        f"Compared: {counted(n_pairs, 'wording of a question by a model', 'wordings of a question by a model')}, "
+        f"{counted(len(effects.question_ids), 'question')}."
+    ]
     if effects.n_unpaired:
         notes.append(f"Left out: {counted(effects.n_unpaired, 'answered wording')} whose original is not answered.")
     if (n := int((answers.one_text & answers.answered).sum())) > 0:

@@ -6,16 +6,17 @@ from matplotlib.axes import Axes
 
 from evsctl.analysis.bootstrap import Estimate
 from evsctl.analysis.drawing import Drawing, NoData, new_frame
-from evsctl.analysis.words import counted
 from evsctl.analysis.forest import ForestRow, baseline, draw_forest, estimate_columns, forest_height_mm, legend_above
 from evsctl.analysis.measures import FloatArray, entropy_bits, expectation, normalised_entropy
 from evsctl.analysis.notes import answers_notes, chunks, human_notes, interval_note
 from evsctl.analysis.study import ORDINAL_TYPES, Answers, Study
 from evsctl.analysis.style import BASELINE_COLOUR, HUMAN_COLOUR, MODELS_PER_PANEL, PAGE_MM, Look, looks
+from evsctl.analysis.words import counted
 
 TITLE = "Summary: how even the answers are"
 CAPTION = (
-    "Left: each point is a model in a language; normalised entropy (0 all mass on one answer, 1 uniform) against p_valid, means over questions. "
+    "Left: each point is a model in a language; normalised entropy (0 all mass on one answer, 1 uniform) against "
+    "p_valid, means over questions. "
     "Right: normalised entropy by response type, means over questions and languages. "
     "Baselines: 1, uniform answers; where there are human answers, the black diamonds and the dotted line are theirs. "
     "summary_questions.csv lists entropy, mode, concentration (largest probability) and mean answer of every question."
@@ -50,7 +51,11 @@ def draw(study: Study) -> Drawing | NoData:
         baseline(right, 1.0, "uniform")
         right.set(xlim=(None, 1.03), xlabel="mean normalised entropy")
         legend_above(part, styles)
-    tables = {"": _point_table(answers, x, y), "by_type": _type_table(names, types, by_type), "questions": question_table(answers, evenness)}
+    tables = {
+        "": _point_table(answers, x, y),
+        "by_type": _type_table(names, types, by_type),
+        "questions": question_table(answers, evenness),
+    }
     return Drawing(frame.figure, tables, CAPTION, tuple(notes))
 
 
@@ -82,7 +87,9 @@ def _draw_points(ax: Axes, answers: Answers, models: tuple[str, ...], x: Estimat
             if not np.isnan(x.low[u]):
                 ax.plot([x.low[u], x.high[u]], [y.mean[u]] * 2, color=look.colour, linewidth=0.5, alpha=0.6)
                 ax.plot([x.mean[u]] * 2, [y.low[u], y.high[u]], color=look.colour, linewidth=0.5, alpha=0.6)
-            ax.plot([x.mean[u]], [y.mean[u]], marker=look.marker, color=look.colour, markersize=4, markeredgecolor="white", markeredgewidth=0.3)
+            ax.plot(
+                [x.mean[u]], [y.mean[u]], marker=look.marker, color=look.colour, markersize=4, markeredgecolor="white", markeredgewidth=0.3
+            )
             if n_points <= LABELLED_POINTS:
                 ax.annotate(answers.units[u].lang, (x.mean[u], y.mean[u]), xytext=(3, 2), textcoords="offset points", fontsize=6.5)
     ax.axhline(1.0, color=BASELINE_COLOUR, linestyle=(0, (4, 2)), linewidth=0.9)
