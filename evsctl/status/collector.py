@@ -13,7 +13,7 @@ from evsctl.jobs.outcomes import read_outcomes
 from evsctl.jobs.types import PENDING, Advice, JobOutcome, JobPort
 from evsctl.journal.paths import RunsFolder
 from evsctl.models.registry import Registry
-from evsctl.settings import Settings
+from evsctl.settings import POLL_FLOOR_SECONDS, Settings
 from evsctl.status.advising import Adviser
 from evsctl.status.join import Evidence, join_model
 from evsctl.status.order import in_order
@@ -78,7 +78,10 @@ class Collector:
         """
         self._sync()
         self._read()
-        self.poll(force=force_poll)
+        # Windows that stay open ask a silent SLURM ever more rarely; who asks once wants to know whether it is back.
+        answer = self._feed.newest()
+        impatient = answer.error is not None and self._clock() - (answer.attempted_at or 0.0) >= POLL_FLOOR_SECONDS
+        self.poll(force=force_poll or impatient)
         return self.look()
 
     def look(self) -> Snapshot:

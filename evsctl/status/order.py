@@ -101,6 +101,30 @@ def _sum(members: Sequence[ModelRow]) -> ModelRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Choice:
+    """Which models the user wants to see."""
+
+    words: str = ""
+    """Part of a name or of a state; empty for all."""
+    faults_only: bool = False
+    unfolded: frozenset[str] = frozenset()
+    """Families whose finished members are shown one by one."""
+
+    def lines(self, models: Sequence[ModelRow]) -> tuple[Line, ...]:
+        """The table's lines in their order; what was looked for does not hide in a fold."""
+        rows = [row for row in in_order(models) if row.needs_attention or not self.faults_only]
+        if not self.words:
+            return fold_lines(rows, self.unfolded)
+        wanted = self.words.lower()
+        return tuple(Line(row) for row in rows if wanted in row.model_id.lower() or wanted in row.state)
+
+    @property
+    def nothing_found(self) -> str:
+        """What is said where no line is left."""
+        return f"No model matches '{self.words}'. esc clears the filter." if self.words else "No model needs you. esc shows all."
+
+
+@dataclass(frozen=True, slots=True)
 class Totals:
     """The study in numbers; models outside the study count only where they were started."""
 

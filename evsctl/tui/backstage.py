@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from evsctl.jobs.overrides import NO_OVERRIDES, RequestOverrides
 from evsctl.status.check import AnswerCheck
 from evsctl.status.snapshot import ModelRow, Snapshot
 
@@ -31,8 +32,8 @@ class Backstage(Protocol):
         """Ask SLURM when that is due, or `force`d."""
         ...
 
-    def plan(self, model_id: str) -> "SubmissionPlan":
-        """What a submission would ask for; nothing is written."""
+    def plan(self, model_id: str, overrides: RequestOverrides = NO_OVERRIDES) -> "SubmissionPlan":
+        """What a submission would ask for, with the parts given by hand; nothing is written."""
         ...
 
     def submit(self, plan: "SubmissionPlan") -> "Submission":

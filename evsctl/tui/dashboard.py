@@ -1,20 +1,23 @@
 """The Textual app: wires the collector's thread, the screens and the keys together."""
 
 import time
+from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import events, on
-from textual.app import App
+from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.geometry import Size
+from textual.screen import Screen
 
 from evsctl.status.faces import plain
 from evsctl.status.snapshot import ModelRow, Snapshot
 from evsctl.tui.background import Background, Finished
 from evsctl.tui.backstage import Backstage
 from evsctl.tui.farewell import farewell
-from evsctl.tui.screens.base import StudyScreen
+from evsctl.tui.screens.base import StudyScreen, key_name, own_bindings
 from evsctl.tui.screens.check import CheckScreen
 from evsctl.tui.screens.confirm import ConfirmScreen
 from evsctl.tui.screens.help import HelpScreen
@@ -40,10 +43,10 @@ class Dashboard(App[str]):
 
     CSS_PATH = "dashboard.tcss"
     TITLE = "evsctl"
-    ENABLE_COMMAND_PALETTE = False
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("1", "models", "models", show=False),
         Binding("question_mark", "help", "help", show=False),
+        Binding("colon", "command_palette", "find a command by its name", show=False),
         Binding("ctrl+q", "leave", "quit from anywhere", show=False, priority=True),
     ]
 
@@ -134,6 +137,15 @@ class Dashboard(App[str]):
         self.notify(plain(sentence, self.ascii_only), severity="warning", timeout=10, markup=False)
 
     # -- screens
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """The palette offers what the current screen's keys do, and nothing else."""
+        for binding in (*own_bindings(type(screen)), *own_bindings(Dashboard)):
+            if binding.action == "command_palette":
+                continue
+            words = binding.tooltip or binding.description
+            owner = screen if hasattr(screen, f"action_{binding.action}") else self
+            yield SystemCommand(f"{binding.description} ({key_name(binding)})", words, partial(owner.run_action, binding.action))
 
     def action_models(self) -> None:
         """Back to the Models screen."""

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from evsctl.errors import SubmissionRefusedError
+from evsctl.jobs.overrides import NO_OVERRIDES, RequestOverrides
 from evsctl.jobs.types import Advice, JobRequest
 from evsctl.status.check import AnswerCheck, GroupCheck
 from evsctl.status.snapshot import ModelRow, Snapshot
@@ -61,7 +62,7 @@ class SampleBackstage:
     def poll(self, *, force: bool = False) -> None:
         """Nobody to ask."""
 
-    def plan(self, model_id: str) -> Any:
+    def plan(self, model_id: str, overrides: RequestOverrides = NO_OVERRIDES) -> Any:
         """The sample's plan."""
         return SamplePlan(model_id)
 

@@ -11,6 +11,7 @@ from evsctl.db.sync import best_effort_sync
 from evsctl.errors import DatabaseError
 from evsctl.jobs.cancel import cancel_jobs
 from evsctl.jobs.logs import read_tail
+from evsctl.jobs.overrides import NO_OVERRIDES, RequestOverrides
 from evsctl.jobs.plan import SubmissionPlan, look_around, plan_submission
 from evsctl.jobs.ports import choose_port
 from evsctl.jobs.submit import submit_plan
@@ -60,11 +61,11 @@ class Study:
         """Ask SLURM when that is due, or forced."""
         self._collector.poll(force=force)
 
-    def plan(self, model_id: str) -> SubmissionPlan:
+    def plan(self, model_id: str, overrides: RequestOverrides = NO_OVERRIDES) -> SubmissionPlan:
         """The plan of the model's next job, with what stands in its way as data; journals are merged first."""
         best_effort_sync(self.settings.database)
         with open_database(self.settings.database) as db:
-            return plan_submission(db, self.settings, self.registry, self.port, model_id, hypothetical=True)
+            return plan_submission(db, self.settings, self.registry, self.port, model_id, overrides=overrides, hypothetical=True)
 
     def submit(self, plan: SubmissionPlan) -> Submission:
         """Hand the job over and write the ledger."""

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from evsctl.errors import SlurmError
+from evsctl.jobs.overrides import NO_OVERRIDES
 from evsctl.jobs.types import Advice, JobRequest
 from evsctl.status.check import judge_answers
 from evsctl.tui.dashboard import Dashboard
@@ -67,8 +68,9 @@ class FakeBackstage:
         if self.hang is not None:
             self.hang.wait(20)
 
-    def plan(self, model_id):
+    def plan(self, model_id, overrides=NO_OVERRIDES):
         self.plans.append(model_id)
+        self.overrides = overrides.given
         return SimpleNamespace(**(vars(self.next_plan) | {"model_id": model_id}))
 
     def plan_all(self):

@@ -89,7 +89,7 @@ async def test_a_slow_plan_keeps_enter_deaf_until_it_can_be_read(dashboard, back
     import threading
 
     gate = threading.Event()
-    backstage.plan = lambda model_id: gate.wait(10) and make_plan(model_id)
+    backstage.plan = lambda model_id, overrides: gate.wait(10) and make_plan(model_id)
     async with dashboard.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: dashboard.snapshot is not None)
         await pilot.press("s")
@@ -126,7 +126,7 @@ async def test_a_plan_with_problems_is_shown_and_not_submitted(dashboard, backst
 
 
 async def test_a_plan_that_cannot_be_made_says_why(dashboard, backstage, until, shown):
-    def fail(model_id):
+    def fail(model_id, overrides):
         raise OSError("survey.db is locked")
 
     backstage.plan = fail
@@ -222,3 +222,54 @@ async def test_enter_right_after_all_plans_opened_is_not_heard(dashboard, backst
         await pilot.press("enter")
         await pilot.pause(0.1)
         assert backstage.submitted == []
+
+
+async def test_a_request_can_be_edited_and_is_planned_again(dashboard, backstage, until, shown, quick):
+    async with dashboard.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: dashboard.snapshot is not None)
+        await pilot.press("s")
+        await until(pilot, lambda: isinstance(dashboard.screen, PlanScreen) and dashboard.screen.plan is not None)
+        await pilot.press("e")
+        await until(pilot, lambda: "--mem 48G --time 08:00:00" in shown(dashboard))
+        dashboard.screen.box.value = "--mem 96 --gpus 2"
+        await pilot.press("enter")
+        await until(pilot, lambda: "--mem '96' is not a size with its unit" in shown(dashboard))
+        dashboard.screen.box.value = "--mem 96G --gpus=2"
+        await pilot.press("enter")
+        await until(pilot, lambda: backstage.overrides == {"memory_gb": 96, "gpus": 2})
+        assert backstage.submitted == []
+        await pilot.press("e")
+        await until(pilot, lambda: dashboard.screen.box.display)
+        await pilot.press("escape")
+        assert isinstance(dashboard.screen, PlanScreen)
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(dashboard.screen, ModelsScreen))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("--mem", "--mem lacks its value."),
+        ("--mme 4G", "Unknown flag '--mme'. Did you mean 'mem'?"),
+        ("mem 4G", "Unknown flag 'mem'."),
+        ("--gpus two", "--gpus 'two' is not a whole number."),
+        ("--time '", "The flags cannot be read"),
+        ("--time soon", "--time 'soon' is not a time."),
+    ],
+)
+def test_a_wrong_flag_is_named(text, words):
+    from evsctl.errors import InputError
+    from evsctl.tui.editing import parse_flags
+
+    with pytest.raises(InputError) as error:
+        parse_flags(text)
+    assert words in str(error.value)
+
+
+def test_flags_are_read_as_they_are_written(make_plan):
+    from evsctl.tui.editing import parse_flags, request_flags
+
+    request = make_plan().advice.request
+    assert request_flags(request) == "--mem 48G --time 08:00:00 --constraint 'a100|l40s|h100' --exclude gpu017"
+    assert parse_flags(request_flags(request)).apply(request) == request
+    assert parse_flags("").given == {}

@@ -189,3 +189,14 @@ async def test_a_model_without_answers_has_nothing_to_check(dashboard, until, sh
         await until(pilot, lambda: dashboard.snapshot is not None)
         await pilot.press("c")
         await until(pilot, lambda: "No answer of this model is in the database yet." in shown(dashboard))
+
+
+async def test_the_palette_offers_what_the_keys_do(dashboard, until, shown):
+    async with dashboard.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: dashboard.snapshot is not None)
+        await pilot.press("colon")
+        await until(pilot, lambda: "check (c)" in shown(dashboard))
+        await pilot.press(*"jobs (2)")
+        await pilot.pause(0.5)
+        await pilot.press("enter")
+        await until(pilot, lambda: "JOB        MODEL" in shown(dashboard))

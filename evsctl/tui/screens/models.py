@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 from rich.text import Text
@@ -13,7 +14,7 @@ from textual.widgets import Input
 
 from evsctl.status.columns import lay_out
 from evsctl.status.faces import WARNING, plain
-from evsctl.status.order import Line, fold_lines, in_order, may_fold
+from evsctl.status.order import Choice, Line, fold_lines, may_fold
 from evsctl.status.sentences import empty_sentence, totals_line
 from evsctl.status.snapshot import ModelRow, Snapshot
 from evsctl.tui.screens.base import StudyScreen, sentence
@@ -54,9 +55,7 @@ class ModelsScreen(StudyScreen):
         self.face = QuietLines(id="face")
         self.sums = QuietLines(id="sums")
         self.faults = QuietLines(id="faults")
-        self._query = ""
-        self._faults_only = False
-        self._unfolded: frozenset[str] = frozenset()
+        self._choice = Choice()
         self._tail: tuple[str | None, tuple[str, ...]] = (None, ())
 
     def body(self) -> ComposeResult:
@@ -75,7 +74,8 @@ class ModelsScreen(StudyScreen):
 
     def on_mount(self) -> None:
         """Keys go to the table."""
-        self.query_one("#filter", Input).display = False
+        box = self.query_one("#filter", Input)
+        box.display = box.cursor_blink = False
         self.table.focus()
 
     def on_resize(self, event: events.Resize) -> None:
@@ -87,9 +87,9 @@ class ModelsScreen(StudyScreen):
         """Show this snapshot."""
         super().show(snapshot)
         face = f"Reading {self.study.place} …" if snapshot is None else empty_sentence(snapshot)
-        lines = self._lines(snapshot) if snapshot is not None and not face else ()
+        lines = self._choice.lines(snapshot.models) if snapshot is not None and not face else ()
         if not face and not lines:
-            face = f"No model matches '{self._query}'. esc clears the filter." if self._query else "No model needs you. esc shows all."
+            face = self._choice.nothing_found
         told = (self.study.look_fault,) if self.study.look_fault else ()
         self._show_faults(told + (snapshot.errors if snapshot and snapshot.models else ()))
         self._show_face(face)
@@ -127,15 +127,6 @@ class ModelsScreen(StudyScreen):
         height = self.study.size.height - 5 - int(self.faults.display)
         return height if self.study.size.width >= SIDE_BY_SIDE else height - LEAST_DETAIL
 
-    def _lines(self, snapshot: Snapshot | None) -> tuple[Line, ...]:
-        rows = in_order(snapshot.models) if snapshot else ()
-        if self._faults_only:
-            rows = tuple(row for row in rows if row.needs_attention)
-        if self._query:
-            wanted = self._query.lower()
-            return tuple(Line(row) for row in rows if wanted in row.model_id.lower() or wanted in row.state)
-        return fold_lines(rows, self._unfolded)
-
     # -- the cursor and what follows it
 
     @property
@@ -167,7 +158,7 @@ class ModelsScreen(StudyScreen):
         if time.monotonic() < self.study.deaf_until:
             return
         if family:
-            self._unfolded = self._unfolded ^ {family}
+            self._choice = replace(self._choice, unfolded=self._choice.unfolded ^ {family})
             self.show(self.study.snapshot)
         else:
             self.action_log()
@@ -214,7 +205,7 @@ class ModelsScreen(StudyScreen):
 
     def action_faults(self) -> None:
         """Only models that need a person, or all again."""
-        self._faults_only = not self._faults_only
+        self._choice = replace(self._choice, faults_only=not self._choice.faults_only)
         self.show(self.study.snapshot)
 
     def action_filter(self) -> None:
@@ -226,12 +217,12 @@ class ModelsScreen(StudyScreen):
 
     @on(Input.Changed, "#filter")
     def _filter_changed(self, message: Input.Changed) -> None:
-        self._query = message.value.strip()
+        self._choice = replace(self._choice, words=message.value.strip())
         self.show(self.study.snapshot)
 
     @on(Input.Submitted, "#filter")
     def _filter_kept(self) -> None:
-        self.query_one("#filter", Input).display = bool(self._query)
+        self.query_one("#filter", Input).display = bool(self._choice.words)
         self.table.focus()
         self.call_after_refresh(self.show, self.study.snapshot)
 
@@ -245,7 +236,7 @@ class ModelsScreen(StudyScreen):
         box = self.query_one("#filter", Input)
         box.value = ""
         box.display = False
-        self._query, self._faults_only = "", False
+        self._choice = Choice(unfolded=self._choice.unfolded)
         self.table.focus()
         self.call_after_refresh(self.show, self.study.snapshot)
 

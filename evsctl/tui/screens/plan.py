@@ -1,14 +1,20 @@
 """The Plan screen: what the next job would ask for and why; enter hands it in."""
 
 import time
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.widgets import Input
 
+from evsctl.errors import InputError
+from evsctl.jobs.overrides import NO_OVERRIDES
 from evsctl.status.faces import FAULT, plain
 from evsctl.status.snapshot import Snapshot
+from evsctl.tui.editing import parse_flags, request_flags
 from evsctl.tui.plan_text import plan_lines
 from evsctl.tui.screens.base import StudyScreen
 from evsctl.tui.widgets.pane import Pane
@@ -28,8 +34,10 @@ class PlanScreen(StudyScreen):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "submit", "submit"),
+        Binding("e", "edit", "edit", tooltip="change memory, time, constraint and the like by hand"),
         Binding("r", "again", "plan again"),
-        Binding("escape,q", "app.pop_screen", "back"),
+        Binding("escape", "back", "back"),
+        Binding("q", "app.pop_screen", "back", show=False),
     ]
 
     def __init__(self, model_id: str) -> None:
@@ -39,14 +47,19 @@ class PlanScreen(StudyScreen):
         self._readable_since: float | None = None
         self._is_submitted = False
         self._fault = ""
+        self._overrides = NO_OVERRIDES
 
     def body(self) -> ComposeResult:
         """The plan; scrolls where it does not fit."""
         self.words = Pane(id="plan")
         yield self.words
+        self.box = Input(id="edit", compact=True)
+        self.box.cursor_blink = False
+        yield self.box
 
     def on_mount(self) -> None:
         """Make the plan, beside the interface."""
+        self.box.display = False
         self.action_again()
 
     def action_again(self) -> None:
@@ -55,7 +68,7 @@ class PlanScreen(StudyScreen):
             return
         self.plan, self._readable_since, self._fault = None, None, ""
         self._draw()
-        self.study.background.run("plan", lambda: self.study.backstage.plan(self.model_id), self._planned, self._failed)
+        self.study.background.run("plan", lambda: self.study.backstage.plan(self.model_id, self._overrides), self._planned, self._failed)
 
     def show(self, snapshot: Snapshot | None) -> None:
         """Header and keys; the plan itself stays as it was read."""
@@ -84,6 +97,41 @@ class PlanScreen(StudyScreen):
         elif self._is_submitted:
             lines += [Text(), Text(" Submitting ...", style="bold")]
         self.words.tell(lines)
+
+    def key_words(self) -> Iterable[tuple[str, str]]:
+        """While flags are edited, their own two keys."""
+        return (("enter", "plan with these"), ("esc", "leave it")) if self.box.display else super().key_words()
+
+    def action_edit(self) -> None:
+        """Change the request by hand."""
+        if self.plan is None or self._is_submitted:
+            return
+        self.box.value = request_flags(self.plan.advice.request)
+        self._show_box(True)
+
+    def _show_box(self, shown: bool) -> None:
+        self.box.display = shown
+        (self.box if shown else self.words).focus()
+        self.show(self.study.snapshot)
+
+    @on(Input.Submitted, "#edit")
+    def _edited(self, message: Input.Submitted) -> None:
+        try:
+            self._overrides = parse_flags(message.value)
+        except InputError as error:
+            self._fault = str(error)
+            self._draw()
+            return
+        self._show_box(False)
+        self.action_again()
+
+    def action_back(self) -> None:
+        """Leave the flags as they were, or the screen."""
+        if self.box.display:
+            self._fault = ""
+            self._show_box(False)
+        else:
+            self.app.pop_screen()
 
     def action_submit(self) -> None:
         """Hand the job in, once."""
