@@ -24,7 +24,7 @@ def queue_words(slurm: SlurmHealth) -> str:
     if slurm.reachable:
         return f"queue {age(slurm.age_seconds)}" if slurm.age_seconds is not None else "queue not asked yet"
     if slurm.age_seconds is None:
-        return "SLURM does not answer"
+        return "SLURM does not answer" if slurm.error else "asking SLURM"
     return f"SLURM down, queue {age(slurm.age_seconds)}"
 
 

@@ -1,11 +1,6 @@
 """The Snapshot as text: what `evsctl status` prints."""
 
-import os
-import shutil
-import sys
-from io import StringIO
-
-from rich.console import Console, Group
+from rich.console import Group
 from rich.text import Text
 
 from evsctl.status.columns import Cell, Layout, lay_out, line_cells
@@ -13,20 +8,6 @@ from evsctl.status.faces import WARNING, plain
 from evsctl.status.order import fold_lines, in_order
 from evsctl.status.sentences import attention_words, empty_sentence, source_line, totals_line
 from evsctl.status.snapshot import Snapshot
-
-
-def render_table(snapshot: Snapshot, *, width: int | None = None, color: bool | None = None, ascii_only: bool | None = None) -> str:
-    """The table as printable text for this terminal; where the output is none, wide and plain."""
-    is_terminal = sys.stdout.isatty()
-    color = is_terminal and "NO_COLOR" not in os.environ if color is None else color
-    width = width or (shutil.get_terminal_size().columns if is_terminal else PLAIN_WIDTH)
-    ascii_only = not (sys.stdout.encoding or "utf-8").lower().startswith("utf") if ascii_only is None else ascii_only
-    target = StringIO()
-    console = Console(
-        file=target, width=width, force_terminal=color, no_color=not color, color_system="standard" if color else None, highlight=False
-    )
-    console.print(status_table(snapshot, width, ascii_only=ascii_only))
-    return "\n".join(line.rstrip() for line in target.getvalue().rstrip().split("\n"))
 
 
 def status_table(snapshot: Snapshot, width: int, *, ascii_only: bool = False, unfold: bool = False) -> Group:
@@ -42,9 +23,6 @@ def status_table(snapshot: Snapshot, width: int, *, ascii_only: bool = False, un
         lines += [Text(), Text(plain(totals_line(snapshot, width), ascii_only))]
     lines += [Text(plain(f"⚠ {error}", ascii_only), style=WARNING) for error in snapshot.errors]
     return Group(*lines)
-
-
-PLAIN_WIDTH = 140
 
 
 def _rows(snapshot: Snapshot, width: int, ascii_only: bool, unfold: bool) -> list[Text]:

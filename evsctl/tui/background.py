@@ -1,7 +1,12 @@
 """Slow work beside the interface: one thread per kind of work, results handed back as messages."""
 
+import os
+import signal
 import threading
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from types import FrameType
 from typing import Any, TypeVar
 
 from textual.app import App
@@ -18,6 +23,26 @@ class Finished(Message):
     def __init__(self, deliver: Callable[[], None]) -> None:
         super().__init__()
         self.deliver = deliver
+
+
+class _HeldHangUp:
+    """A terminal that goes away in the middle of a submission ends the program only after the ledger is written."""
+
+    def __init__(self) -> None:
+        self._came = False
+        self._before = signal.signal(signal.SIGHUP, self._note)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self._came = True
+
+    def obey(self) -> None:
+        """End the program now, if the terminal went away meanwhile; from any thread."""
+        if self._came:
+            os._exit(128 + signal.SIGHUP)
+
+    def release(self) -> None:
+        """Let a hang-up end the program at once again; in the main thread."""
+        signal.signal(signal.SIGHUP, self._before)
 
 
 class Background:
@@ -47,14 +72,20 @@ class Background:
             return False
         self._busy.add(kind)
 
+        held = _HeldHangUp() if must_finish else None
+
+        def settle(deliver: Callable[[], None]) -> None:
+            self._busy.discard(kind)
+            if held is not None:
+                held.release()
+            deliver()
+
         def body() -> None:
-            try:
-                result = work()
-            except (EvsctlError, OSError) as error:
-                sentence = str(error)
-                self._hand_back(kind, lambda: failed(sentence))
-            else:
-                self._hand_back(kind, lambda: then(result))
+            outcome = _outcome(work, then, failed)
+            if held is not None:
+                held.obey()
+            with suppress(RuntimeError):  # the app has ended
+                self._app.post_message(Finished(lambda: settle(outcome)))
 
         threading.Thread(target=body, name=f"evsctl-{kind}", daemon=not must_finish).start()
         return True
@@ -63,12 +94,13 @@ class Background:
         """Whether work of that kind is under way."""
         return kind in self._busy
 
-    def _hand_back(self, kind: str, deliver: Callable[[], None]) -> None:
-        def settle() -> None:
-            self._busy.discard(kind)
-            deliver()
 
-        try:
-            self._app.post_message(Finished(settle))
-        except RuntimeError:  # the app has ended
-            return
+def _outcome(work: Callable[[], T], then: Callable[[T], None], failed: Callable[[str], None]) -> Callable[[], None]:
+    """Do the work, and say what the interface is to do with it."""
+    try:
+        result = work()
+    except (EvsctlError, OSError) as error:
+        return partial(failed, str(error))
+    except Exception as error:  # noqa: BLE001  # a fault of ours: said on the screen, not printed across it
+        return partial(failed, f"Unexpected {type(error).__name__}: {error}.")
+    return partial(then, result)
