@@ -82,6 +82,18 @@ async def test_enter_unfolds_a_finished_family_and_folds_it_again(dashboard, unt
         await until(pilot, lambda: "▸ hplt2c 22/22" in shown(dashboard))
 
 
+async def test_tab_gives_the_table_the_whole_height_and_takes_it_back(dashboard, until, shown):
+    async with dashboard.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "▸ hplt2c 22/22" in shown(dashboard))
+        await pilot.press("G", "enter")
+        await until(pilot, lambda: "hplt2c_bul" in shown(dashboard))
+        few = shown(dashboard).count("✔ done")
+        await pilot.press("tab")
+        await until(pilot, lambda: shown(dashboard).count("✔ done") > few + 5)
+        await pilot.press("tab")
+        await until(pilot, lambda: shown(dashboard).count("✔ done") == few)
+
+
 async def test_enter_on_a_model_opens_its_log(dashboard, until):
     async with dashboard.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: dashboard.snapshot is not None)

@@ -89,6 +89,7 @@ async def test_a_study_of_another_person_is_read_and_not_touched(populated, port
         assert port.submitted == []
 
 
+@pytest.mark.slow
 async def test_a_database_locked_from_the_start_says_so_and_recovers(populated, port, until, shown):
     other = sqlite3.connect(populated.database.path, isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")

@@ -44,6 +44,7 @@ class ModelsScreen(StudyScreen):
         Binding("slash", "filter", "filter", tooltip="only models whose name or state contains a word"),
         Binding("f", "faults", "faults", tooltip="only models that need a person, or all again"),
         Binding("r", "refresh", "refresh", tooltip="look again, and ask SLURM now"),
+        Binding("tab", "toggle_detail", "whole table", show=False, tooltip="give the table the whole height, or take it back"),
         Binding("4", "submit", "plan of the next job", show=False),
         Binding("escape", "clear", "clear the filter", show=False),
         Binding("q", "quit", "quit", tooltip="leave; jobs go on"),
@@ -125,7 +126,7 @@ class ModelsScreen(StudyScreen):
     @property
     def _room_for_table(self) -> int:
         height = self.study.size.height - 5 - int(self.faults.display)
-        return height if self.study.size.width >= SIDE_BY_SIDE else height - LEAST_DETAIL
+        return height if self.study.size.width >= SIDE_BY_SIDE or not self.detail.display else height - LEAST_DETAIL
 
     # -- the cursor and what follows it
 
@@ -239,6 +240,11 @@ class ModelsScreen(StudyScreen):
         self._choice = Choice(unfolded=self._choice.unfolded)
         self.table.focus()
         self.call_after_refresh(self.show, self.study.snapshot)
+
+    def action_toggle_detail(self) -> None:
+        """The table alone, or table and detail."""
+        self.detail.display = not self.detail.display
+        self.show(self.study.snapshot)
 
     def action_quit(self) -> None:
         """Leave; jobs run on."""
