@@ -75,6 +75,7 @@ class Dashboard(App[str]):
 
     def on_mount(self) -> None:
         """Begin to look."""
+        self.set_class(self.ascii_only, "ascii")
         self._mind_size(self.size)
         self.set_interval(self._look_seconds, self.refresh_now)
         self.refresh_now()
@@ -220,6 +221,7 @@ class Dashboard(App[str]):
     def _mind_size(self, size: Size) -> None:
         small = isinstance(self.screen, SmallScreen)
         if is_too_small(size) and not small:
+            self.clear_notifications()
             self.push_screen(SmallScreen())
         elif small and not is_too_small(size):
             self.pop_screen()

@@ -63,5 +63,5 @@ class LogView(ScrollView, can_focus=True):
         if place >= len(self._lines):
             return Strip.blank(width, self.rich_style)
         line = self._lines[place][self._shift :]
-        cut = line if len(line) < width else line[: max(0, width - 2)] + "…"
+        cut = line if len(line) < width else line[: max(0, width - 2)] + ("~" if self.app.has_class("ascii") else "…")
         return Strip([Segment(f" {cut}", Style())]).adjust_cell_length(width).apply_style(self.rich_style).simplify()

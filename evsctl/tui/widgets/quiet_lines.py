@@ -43,5 +43,5 @@ def text_strip(text: Text, width: int, widget: Widget) -> Strip:
     """A text as exactly `width` cells in the widget's style."""
     if text.cell_len > width:
         text = text.copy()
-        text.truncate(width, overflow="ellipsis")
+        text.truncate(width, overflow="crop" if widget.app.has_class("ascii") else "ellipsis")
     return Strip(text.render(widget.app.console)).adjust_cell_length(width).apply_style(widget.rich_style).simplify()
