@@ -128,8 +128,6 @@ class ModelsScreen(StudyScreen):
         height = self.study.size.height - 5 - int(self.faults.display)
         return height if self.study.size.width >= SIDE_BY_SIDE or not self.detail.display else height - LEAST_DETAIL
 
-    # -- the cursor and what follows it
-
     @property
     def selected(self) -> ModelRow | None:
         """The model under the cursor; None on a family's line."""
@@ -163,8 +161,6 @@ class ModelsScreen(StudyScreen):
             self.show(self.study.snapshot)
         else:
             self.action_log()
-
-    # -- keys
 
     def _on_selected(self, open_it: Callable[[ModelRow], None]) -> None:
         if self.selected is not None:
