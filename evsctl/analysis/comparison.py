@@ -79,10 +79,10 @@ def _same_codes(answers: Answers, humans: Humans, row: IntArray) -> BoolArray:
     return np.asarray(own | any_language)
 
 
-def comparison_notes(found: Comparison) -> list[str]:
-    """What the comparison left out, counted."""
+def comparison_notes(found: Comparison, n_unused: int = 0) -> list[str]:
+    """What the comparison left out, counted; `n_unused` of the comparable pairs are left out by the figure itself."""
     unit, units = "model-language-question", "model-language-questions"
-    notes = [f"Compared: {counted(int(found.usable.sum()), unit, units)}."]
+    notes = [f"Compared: {counted(int(found.usable.sum()) - n_unused, unit, units)}."]
     if found.n_other_codes:
         notes.append(f"Left out: {counted(found.n_other_codes, unit, units)} whose prompt offers other codes than the human survey.")
     if found.n_no_human:

@@ -34,11 +34,16 @@ def one_text_notes(answers: Answers) -> list[str]:
 
 def left_out_notes(study: Study, answers: Answers) -> list[str]:
     """What loading left out, and which models are not complete."""
-    notes = _left_out_notes(study)
+    notes = [*unanswered_notes(study), *_left_out_notes(study)]
     incomplete = incomplete_units(answers)
     if incomplete:
         notes.append(f"Incomplete: {listed(incomplete, 4)}.")
     return notes
+
+
+def unanswered_notes(study: Study) -> list[str]:
+    """What the study asks for and nobody answered yet: a figure of a part must not pass for one of the whole."""
+    return [study.unanswered] if study.unanswered else []
 
 
 def incomplete_units(answers: Answers) -> list[str]:

@@ -1,7 +1,7 @@
 """`evsctl figures`: draws what the database holds, one file set per figure, and an index page that shows them all."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from evsctl.analysis.names import FIGURES, ITEM_CHOICES, choose_figures
 from evsctl.errors import InputError
 from evsctl.files import nearest_name
+from evsctl.models.registry import load_registry
 from evsctl.settings import Settings
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ def _read_study(
     others = {row.config for row in rows} - wanted
     rows = [row for row in rows if row.config in wanted]
     why_empty = f"All results are in other configurations; `--config {min(others)}` draws them." if others and not rows else NO_RESULTS
-    return load_study(
+    study = load_study(
         rows,
         human_rows(db),
         unlabelled=likert10_unlabelled(db),
@@ -128,6 +129,27 @@ def _read_study(
         why_empty=why_empty,
         other_configs=others,
     )
+    return replace(study, unanswered=_unanswered(db, settings, models, sorted(wanted)))
+
+
+def _unanswered(db: "Database", settings: Settings, models: Sequence[str] | None, configs: Sequence[str]) -> str:
+    """Which of the study's models lack answers, and how many; models that nobody chose are not missed."""
+    from evsctl.analysis.words import listed
+    from evsctl.db.progress import read_progress
+
+    registry = load_registry(settings.folder)
+    asked = settings.study.models or tuple(spec.model_id for spec in registry if spec.in_study)
+    missing = [
+        row
+        for row in read_progress(db, configs, registry)
+        if row.done < row.total and (row.model_id in models or row.family in models if models else row.model_id in asked)
+    ]
+    begun = [f"{row.model_id} lacks {row.total - row.done:,} of {row.total:,} prompts" for row in missing if row.done]
+    untouched = [row.model_id for row in missing if not row.done]
+    parts = [listed(begun, 4)] if begun else []
+    if untouched:
+        parts.append(f"no answers at all from {listed(untouched, 4)}")
+    return f"Not answered yet: {'; '.join(parts)}." if parts else ""
 
 
 def _check_known(what: str, given: Sequence[str] | None, with_results: set[str], allowed: set[str]) -> None:

@@ -179,6 +179,8 @@ class Study:
     """A sentence to print wherever human answers are drawn, such as that they are invented."""
     why_empty: str = ""
     """What to do where there are no results at all."""
+    unanswered: str = ""
+    """A sentence on the prompts that models of the study have not answered yet; empty where nothing is missing."""
 
 
 def natural_key(name: str) -> tuple[tuple[int, str], ...]:

@@ -115,7 +115,9 @@ def _draw_cells(ax: Axes, similarity: Similarity, cells: Estimate) -> None:
             is_dark = value < low + 0.55 * (max(high, low + 0.02) - low)
             at = row * shape[1] + column
             has_room = shape[1] <= WIDE_COLUMNS and not np.isnan(cells.low[at])
-            words = f"{value:.2f}\n{cells.low[at]:.2f}–{cells.high[at]:.2f}" if has_room else f"{value:.2f}".lstrip("0")
+            words = _short_number(value)
+            if has_room:
+                words += f"\n{_short_number(cells.low[at])}–{_short_number(cells.high[at])}"
             ax.text(column, row, words, ha="center", va="center", fontsize=6.5, color="white" if is_dark else "black")
     n_baselines = sum(name in (UNIFORM, EUROPEAN) for name in similarity.rows)
     ax.axhline(len(similarity.rows) - n_baselines - 0.5, color="white", linewidth=2.5)
@@ -128,6 +130,11 @@ def _draw_cells(ax: Axes, similarity: Similarity, cells: Estimate) -> None:
     bar.set_label("similarity (1 − Jensen-Shannon distance)")
     for spine in ax.spines.values():
         spine.set_visible(False)
+
+
+def _short_number(value: float) -> str:
+    """`.56`: a leading zero is room that a cell does not have."""
+    return f"{value:.2f}".lstrip("0")
 
 
 def _draw_gains(ax: Axes, similarity: Similarity, overall: Estimate) -> None:

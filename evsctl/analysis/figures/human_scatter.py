@@ -50,7 +50,7 @@ def draw(study: Study) -> Drawing | NoData:
     numbers = {model: correlations(pairs, answers.rows_of(model), study.resampler) for model in models}
     notes = [
         *human_notes(study),
-        *comparison_notes(found),
+        *comparison_notes(found, pairs.n_unordered + pairs.n_single),
         *_excluded(pairs, numbers),
         *answers_notes(study, answers),
         _interval_note(numbers),

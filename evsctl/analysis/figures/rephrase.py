@@ -11,7 +11,7 @@ from evsctl.analysis.bootstrap import Estimate, make_resampler
 from evsctl.analysis.drawing import Drawing, NoData, new_frame
 from evsctl.analysis.forest import ForestRow, baseline, draw_forest, estimate_columns, forest_height_mm, legend_above
 from evsctl.analysis.measures import FloatArray, js_distance, normalised_entropy
-from evsctl.analysis.notes import chunks, interval_note
+from evsctl.analysis.notes import chunks, interval_note, unanswered_notes
 from evsctl.analysis.study import Answers, Study, Unit, sorted_naturally
 from evsctl.analysis.style import MODELS_PER_PANEL, PAGE_MM, looks
 from evsctl.analysis.words import counted
@@ -61,7 +61,7 @@ def draw(study: Study) -> Drawing | NoData:
     resampler = make_resampler(np.arange(len(effects.question_ids), dtype=np.int64))
     means = [resampler.mean(values.reshape(len(values), -1)) for values in (effects.distance, effects.p_valid, effects.evenness)]
     names = _names(effects.units)
-    notes = [*_excluded(answers, effects), interval_note(*means)]
+    notes = [*_excluded(answers, effects), *unanswered_notes(study), interval_note(*means)]
     panels = chunks(names, MODELS_PER_PANEL)
     heights = [max(45.0, forest_height_mm(len(effects.types) + 1, len(models))) for models in panels]
     frame = new_frame(TITLE, notes, sum(heights), PAGE_MM)
