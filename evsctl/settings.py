@@ -163,7 +163,7 @@ def _checked(item: "Field[Any]", value: Any, where: str) -> Any:
     if not isinstance(value, str):
         raise InputError(f"{where} must be a string, not {value!r}.", "Correct it there.")
     if item.name == "backend" and value and value not in BACKENDS:
-        raise InputError(f"{where} = '{value}' is no backend.", nearest_name(value, BACKENDS) or f"Known: {', '.join(BACKENDS)}.")
+        raise InputError(f"{where} = '{value}' is no backend.", f"Known: {', '.join(BACKENDS)}.")
     return value
 
 

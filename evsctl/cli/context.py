@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from evsctl.errors import InputError
+from evsctl.files import nearest_name
 from evsctl.journal.paths import RunsFolder
 from evsctl.models.registry import Registry, load_registry
 from evsctl.settings import Settings, load_settings
@@ -46,8 +48,14 @@ class Study:
 
     @cached_property
     def registry(self) -> Registry:
-        """Packaged models and the study's own."""
-        return load_registry(self.settings.folder)
+        """Packaged models and the study's own; raises InputError where `[study] models` names one that is neither."""
+        registry = load_registry(self.settings.folder)
+        for model_id in self.settings.study.models:
+            if registry.find(model_id) is None:
+                where = self.settings.config_file or "EVSCTL_STUDY_MODELS"
+                hint = nearest_name(model_id, registry.models) or "`evsctl models add` registers one."
+                raise InputError(f"{where}: [study] models names '{model_id}', which is not registered.", hint)
+        return registry
 
     @property
     def runs(self) -> RunsFolder:

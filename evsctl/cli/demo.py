@@ -23,5 +23,6 @@ def demo(folder: Path, no_dashboard: bool) -> int:
         from evsctl.tui.app import run_dashboard
 
         run_dashboard(settings)
+        talk(f"The study stays: cd {settings.folder} && evsctl dashboard      its figures: evsctl figures all")
         return 0
     return int(wait_and_report(settings, print_snapshot, talk))

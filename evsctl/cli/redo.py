@@ -34,6 +34,8 @@ def redo(
         left_alone = 0 if run_ids else count_left_alone(database, model_id, langs, configs, questions)
         if left_alone:
             talk(f"{left_alone:,} answers of {model_id} stay as they are: evsctl did not write them.")
+        if count == 0 and left_alone == 0:
+            study.registry.get(model_id)
         if count == 0:
             raise InputError(
                 f"'{model_id}' has no answers that evsctl merged and that fit this.", "Rows adopted from a field database stay as they are."

@@ -75,6 +75,8 @@ def submit(
         plans = _plans(study, database, port, model_ids, wanted)
         for plan in plans:
             show_plan(plan, with_script=dry_run)
+        if len(plans) > 1:
+            talk(_summary(plans))
         if dry_run:
             return ExitCode.BAD_INPUT if any(plan.problems for plan in plans) and not take_all else ExitCode.GOOD
         _submit_ready(study, database, port, plans, yes)
@@ -144,6 +146,15 @@ def show_plan(plan: "SubmissionPlan", with_script: bool) -> None:
         click.echo(plan.script_text)
     else:
         talk(f"  {shell_line(plan.argv)}")
+
+
+def _summary(plans: "Sequence[SubmissionPlan]") -> str:
+    """What several plans come to, and which of them deserve a second look."""
+    ready = [plan for plan in plans if not plan.problems]
+    hours = sum(plan.request.gpus * plan.request.walltime_minutes for plan in ready) / 60
+    doubtful = [plan.model_id for plan in ready if plan.advice.warnings or plan.advice.stop]
+    words = f"{len(ready)} of {len(plans)} can be submitted, at most {hours:,.0f} GPU-hours"
+    return words + (f"; with a warning above: {', '.join(doubtful)}." if doubtful else ".")
 
 
 def _question(plans: Sequence["SubmissionPlan"]) -> str:

@@ -79,6 +79,12 @@ def count_prompts(db: Database, configs: Sequence[str]) -> int:
         return sum(count for part, count in count_parts(conn, find_duplicates(conn)).items() if part.config in configs)
 
 
+def survey_configs(db: Database) -> tuple[str, ...]:
+    """The configurations that the survey has prompts in, sorted."""
+    with db.reading() as conn:
+        return tuple(sorted({part.config for part in count_parts(conn, find_duplicates(conn))}))
+
+
 def survey_languages(db: Database) -> tuple[str, ...]:
     """Languages that have prompts, in alphabetical order."""
     with db.reading() as conn:

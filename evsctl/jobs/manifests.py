@@ -7,7 +7,9 @@ from pathlib import Path
 from evsctl.db.connection import Database
 from evsctl.db.pending import fixed_identity, model_identity, model_total, pending_prompts
 from evsctl.db.populate import register_models
+from evsctl.db.progress import survey_configs, survey_languages
 from evsctl.errors import InputError
+from evsctl.files import nearest_name
 from evsctl.journal.identity import ModelIdentity
 from evsctl.journal.manifest import Manifest, newest_covering, write_manifest
 from evsctl.journal.paths import ModelRuns, RunsFolder
@@ -68,6 +70,7 @@ def prepare_manifest(
 ) -> PreparedManifest:
     """What running this model would ask now; writes nothing. Raises InputError for an unknown model."""
     spec, registry, is_new = resolve_model(db, registry, model_id, dtype, model_path, new_id)
+    _refuse_unknown_parts(db, configs, langs)
     configs = tuple(configs or settings.study.configs)
     prompts = pending_prompts(db, spec.model_id, configs, registry, tuple(langs) if langs else None)
     total = model_total(db, spec.model_id, configs, registry)
@@ -79,6 +82,15 @@ def prepare_manifest(
     path = found[0] if found is not None and exists else runs.manifest(manifest.hash)
     spec = spec.with_dtype(identity.dtype)
     return PreparedManifest(spec, manifest, path, exists, len(prompts), total, fixed_identity(db, spec.model_id), is_new)
+
+
+def _refuse_unknown_parts(db: Database, configs: Sequence[str] | None, langs: Sequence[str] | None) -> None:
+    """A misspelt filter would find nothing to do and look like a model that is done."""
+    for what, given, known in (("language", langs, survey_languages), ("prompt configuration", configs, survey_configs)):
+        names = known(db) if given else ()
+        for name in given or ():
+            if name not in names:
+                raise InputError(f"The survey has no {what} '{name}'.", nearest_name(name, names) or f"It has: {', '.join(names)}.")
 
 
 def write_prepared(db: Database, settings: Settings, prepared: PreparedManifest) -> Path:

@@ -197,6 +197,7 @@ class Collector:
         else:
             self._faults.pop("database", None)
             self._signature = signature
+            self._tell_configs(self._facts)
         return self._facts
 
     def _sync(self) -> None:
@@ -215,6 +216,16 @@ class Collector:
             more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
             # Stays: a line that was passed over is told of once only.
             self._faults["journals"] = f"A journal cannot be read whole: {problems[0]}{more}"
+
+    def _tell_configs(self, facts: DatabaseFacts) -> None:
+        """Prompts that no configuration of the study names are no work, but they are there."""
+        if facts.prompts or not facts.configs:
+            self._faults.pop("configs", None)
+            return
+        asked, found = ", ".join(self._settings.study.configs), ", ".join(facts.configs)
+        self._faults["configs"] = (
+            f"[study] configs asks for {asked}, and the survey has prompts in {found} only: name those in evsctl.toml."
+        )
 
     def _tell_slurm(self, answer: QueueAnswer) -> None:
         if answer.error is None:

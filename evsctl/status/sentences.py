@@ -68,6 +68,8 @@ def empty_sentence(snapshot: Snapshot) -> str:
         return ""
     if snapshot.db_age_seconds is None and snapshot.errors:
         return f"Nothing to show yet: {snapshot.errors[0]}"
+    if not snapshot.prompts and any("[study] configs" in error for error in snapshot.errors):
+        return "No prompts in the configurations of the study."
     if not snapshot.prompts:
         return f"{snapshot.db} holds no prompts yet. `evsctl survey populate --questions FILE` fills it; `evsctl demo` shows how it goes."
     return "No models are registered in this database. `evsctl models add ID --hub-id HUB` adds one."

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from evsctl.db.connection import open_database
 from evsctl.db.ledger import StoredOutcome, Submission, list_submissions, outcomes
-from evsctl.db.progress import ModelProgress, count_prompts, read_progress
+from evsctl.db.progress import ModelProgress, count_prompts, read_progress, survey_configs
 from evsctl.db.sync import last_sync_time
 from evsctl.jobs.types import JobOutcome
 from evsctl.journal.heartbeat import Heartbeat, read_heartbeat
@@ -25,6 +25,8 @@ class DatabaseFacts:
     submissions: tuple[Submission, ...]
     """Oldest first."""
     synced_at: float | None
+    configs: tuple[str, ...] = ()
+    """The configurations the survey has prompts in."""
     ended: Mapping[str, JobOutcome] = field(default_factory=dict)
     """Final outcomes by job id, as stored."""
 
@@ -47,6 +49,7 @@ def read_database(settings: Settings, registry: Registry, now: float) -> Databas
             prompts=count_prompts(db, settings.study.configs),
             submissions=list_submissions(db),
             synced_at=last_sync_time(db),
+            configs=survey_configs(db),
             ended={job_id: _outcome(stored) for (_, job_id), stored in outcomes(db).items() if stored.is_final},
         )
 

@@ -125,12 +125,16 @@ def plan_all_lines(plans: "Sequence[SubmissionPlan]", width: int, ascii_only: bo
     if ready:
         head = f" {'model':<{name}} {'prompts':>8} {'try':>4}  {'memory':>6} {'time':>10}  {'dtype':<5} constraint"
         lines.append(Text(head, style="dim"))
+    shared = set.intersection(*(set(plan.advice.warnings) for plan in ready)) if len(ready) > 1 else set()
     for plan in ready:
         request = plan.advice.request
         numbers = f" {plan.model_id:<{name}} {plan.pending:>8,} {plan.attempt:>4}  {show(request, 'memory_gb'):>6}"
         lines.append(Text(f"{numbers} {show(request, 'walltime_minutes'):>10}  {plan.dtype:<5} {show(request, 'constraint')}"))
-        if plan.advice.stop:
-            lines += _wrapped(plain(f"  ! {plan.advice.stop}", ascii_only), width, FAULT)
+        own = [warning for warning in plan.advice.warnings if warning not in shared]
+        for sentence in [*own, *([plan.advice.stop] if plan.advice.stop else [])]:
+            lines += _wrapped(plain(f"  ! {sentence}", ascii_only), width, FAULT)
+    for warning in sorted(shared):
+        lines += [Text(), *_wrapped(plain(f"! {warning}", ascii_only), width, FAULT)]
     behind = [plan for plan in plans if plan.problems]
     if behind:
         lines += [Text(), Text(" not submitted", style="dim")]

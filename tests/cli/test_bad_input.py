@@ -174,3 +174,33 @@ class TestUsage:
         done = evsctl("status", cwd=tmp_path)
         expected = f"evsctl: {tmp_path / 'evsctl.toml'}: unknown key 'partiton' in [cluster]. Did you mean 'partition'?"
         assert (done.code, one_sentence(done)) == (2, expected)
+
+
+class TestNames:
+    """A misspelt name must not look like work that is done or prompts that are not there."""
+
+    def test_a_language_the_survey_does_not_have_is_refused(self, study: Path) -> None:
+        done = evsctl("submit", "hplt2c_eng", "--lang", "enq", "--dry-run", cwd=study)
+        assert (done.code, one_sentence(done)) == (2, "evsctl: The survey has no language 'enq'. Did you mean 'eng'?")
+
+    def test_a_configuration_the_survey_does_not_have_is_refused(self, study: Path) -> None:
+        done = evsctl("submit", "hplt2c_eng", "--config", "legcy", "--dry-run", cwd=study)
+        assert (done.code, one_sentence(done)) == (2, "evsctl: The survey has no prompt configuration 'legcy'. Did you mean 'legacy'?")
+
+    def test_a_model_of_the_study_that_is_not_registered_is_named(self, tmp_path: Path) -> None:
+        folder = a_study(tmp_path / "study")
+        config = folder / "evsctl.toml"
+        config.write_text('[study]\nmodels = ["eurolm22b"]\n\n[cluster]\nbackend = "local"\n')
+        done = evsctl("status", cwd=folder)
+        expected = f"evsctl: {config}: [study] models names 'eurolm22b', which is not registered. Did you mean 'eurollm22b'?"
+        assert (done.code, one_sentence(done)) == (2, expected)
+
+    def test_configurations_that_have_no_prompts_are_told_from_an_empty_survey(self, study: Path) -> None:
+        done = evsctl("status", cwd=study, env={"EVSCTL_STUDY_CONFIGS": "legcy"})
+        said = " ".join(done.out.split())
+        assert "No prompts in the configurations of the study." in said
+        assert "[study] configs asks for legcy, and the survey has prompts in legacy, rephrase only" in said
+
+    def test_taking_back_from_an_unknown_model_names_the_nearest(self, study: Path) -> None:
+        done = evsctl("redo", "eurolm22b", "--reason", "x", "--yes", cwd=study)
+        assert (done.code, one_sentence(done)) == (2, "evsctl: Unknown model 'eurolm22b'. Did you mean 'eurollm22b'?")

@@ -127,7 +127,7 @@ MISTAKES: list[tuple[str, str, str]] = [
     ("[cluster]\npoll = 9.9", ": [cluster] poll = 9.9 asks SLURM too often.", "Use 10 seconds or more."),
     ("[cluster]\npoll = nan", ": [cluster] poll must be a number, not nan.", "Correct it there."),
     ("[cluster]\npoll = inf", ": [cluster] poll must be a number, not inf.", "Correct it there."),
-    ('[cluster]\nbackend = "slurm"', ": [cluster] backend = 'slurm' is no backend.", "Did you mean 'pyslurm'?"),
+    ('[cluster]\nbackend = "slurm"', ": [cluster] backend = 'slurm' is no backend.", "Known: cli, local, pyslurm."),
     ('[cluster]\nextra_sbatch = "-x"', ": [cluster] extra_sbatch must be a list of strings, not '-x'.", 'Write ["…", "…"].'),
     ("[cluster]\nextra_sbatch = [1]", ": [cluster] extra_sbatch must be a list of strings, not [1].", 'Write ["…", "…"].'),
     ("[cluster]\ncaps = 4", ": [cluster.caps] is not a table.", "Write it as [cluster.caps] with keys below."),
@@ -155,7 +155,7 @@ def test_a_mistake_is_named_by_file_section_and_key_with_the_fix(
         ("EVSCTL_CLUSTER_POLL", "", "EVSCTL_CLUSTER_POLL='' is not a number.", "Unset it or give a number."),
         ("EVSCTL_CLUSTER_POLL", "5", "EVSCTL_CLUSTER_POLL = 5 asks SLURM too often.", "Use 10 seconds or more."),
         ("EVSCTL_CLUSTER_POLL", "nan", "EVSCTL_CLUSTER_POLL must be a number, not nan.", "Correct it there."),
-        ("EVSCTL_CLUSTER_BACKEND", "slrum", "EVSCTL_CLUSTER_BACKEND = 'slrum' is no backend.", "Did you mean 'pyslurm'?"),
+        ("EVSCTL_CLUSTER_BACKEND", "slrum", "EVSCTL_CLUSTER_BACKEND = 'slrum' is no backend.", "Known: cli, local, pyslurm."),
         ("EVSCTL_CLUSTER_PARTITON", "gpu", "Unknown variable EVSCTL_CLUSTER_PARTITON.", "Did you mean 'partition'?"),
         (
             "EVSCTL_CLUSTER_CAPS_GPUS",
