@@ -48,14 +48,16 @@ class Study:
 
     @cached_property
     def registry(self) -> Registry:
-        """Packaged models and the study's own; raises InputError where `[study] models` names one that is neither."""
-        registry = load_registry(self.settings.folder)
+        """Packaged models and the study's own."""
+        return load_registry(self.settings.folder)
+
+    def check_models(self) -> None:
+        """Raise InputError where `[study] models` names one that is not registered: it would silently be no work."""
         for model_id in self.settings.study.models:
-            if registry.find(model_id) is None:
+            if self.registry.find(model_id) is None:
                 where = self.settings.config_file or "EVSCTL_STUDY_MODELS"
-                hint = nearest_name(model_id, registry.models) or "`evsctl models add` registers one."
+                hint = nearest_name(model_id, self.registry.models) or "`evsctl models add` registers one."
                 raise InputError(f"{where}: [study] models names '{model_id}', which is not registered.", hint)
-        return registry
 
     @property
     def runs(self) -> RunsFolder:

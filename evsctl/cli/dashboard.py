@@ -18,6 +18,7 @@ def dashboard(read_only: bool, low_bandwidth: bool, ascii_only: bool, db: str | 
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise InputError("The dashboard needs a terminal.", "`evsctl status` prints the same as a table, `evsctl status --json` as data.")
     study = Study.here(db)
+    study.check_models()
     with study.open():
         pass
     from evsctl.tui.app import run_dashboard

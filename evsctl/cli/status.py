@@ -26,6 +26,7 @@ def status(watch: bool, db: str | None, as_json: bool) -> int:
     study = Study.here(db)
     with study.open():
         pass  # a study that is not there is said before anything is asked of SLURM
+    study.check_models()
     collector = Collector(study.settings, study.registry, study.port())
     while True:
         snapshot = collector.collect()

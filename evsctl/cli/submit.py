@@ -59,6 +59,7 @@ def submit(
     if bool(model_ids) == take_all:
         raise InputError("Which models?", "Name some, or give --all.")
     study = Study.here(db)
+    study.check_models()
     for model_id in model_ids:
         study.registry.get(model_id)
     wanted: dict[str, Any] = {
