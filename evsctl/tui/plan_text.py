@@ -33,7 +33,7 @@ def plan_lines(plan: "SubmissionPlan", width: int, ascii_only: bool = False) -> 
     lines = [rule(plan_title(plan), width, ascii_only), Text()]
     lines += plan_table(plan.previous, plan.advice.request, plan.advice.reasons, width)
     lines += [Text(), *_remarks(plan, width)]
-    lines += _wrapped(shell_line(plan.argv), width, "dim")
+    lines += wrapped(shell_line(plan.argv), width, "dim")
     return [Text(plain(line.plain, True), style=line.style) for line in lines] if ascii_only else lines
 
 
@@ -41,11 +41,11 @@ def _remarks(plan: "SubmissionPlan", width: int) -> list[Text]:
     """Why to think twice, what to know, why not; an empty line behind."""
     lines: list[Text] = []
     if plan.advice.stop:
-        lines += _wrapped(f"! {plan.advice.stop}. Enter submits all the same.", width, FAULT)
+        lines += wrapped(f"! {plan.advice.stop}. Enter submits all the same.", width, FAULT)
     for warning in plan.advice.warnings:
-        lines += _wrapped(f"! {warning}", width, WARNING)
+        lines += wrapped(f"! {warning}", width, WARNING)
     for problem in plan.problems:
-        lines += _wrapped(f"✖ {problem}", width, FAULT)
+        lines += wrapped(f"✖ {problem}", width, FAULT)
     return [*lines, Text()] if lines else []
 
 
@@ -108,7 +108,8 @@ def _is_told(before: JobRequest | None, now: JobRequest, name: str) -> bool:
     return changed or (bool(getattr(now, name)) and (name == "exclude" or before is None))
 
 
-def _wrapped(text: str, width: int, style: str) -> list[Text]:
+def wrapped(text: str, width: int, style: str) -> list[Text]:
+    """A sentence as lines that fit `width` cells."""
     room = max(20, width - 2)
     lines = Text(text).wrap(Console(width=room), room)
     return [Text(" " + line.plain.rstrip(), style=style) for line in lines]
@@ -132,14 +133,14 @@ def plan_all_lines(plans: "Sequence[SubmissionPlan]", width: int, ascii_only: bo
         lines.append(Text(f"{numbers} {show(request, 'walltime_minutes'):>10}  {plan.dtype:<5} {show(request, 'constraint')}"))
         own = [warning for warning in plan.advice.warnings if warning not in shared]
         for sentence in [*own, *([plan.advice.stop] if plan.advice.stop else [])]:
-            lines += _wrapped(plain(f"  ! {sentence}", ascii_only), width, FAULT)
+            lines += wrapped(plain(f"  ! {sentence}", ascii_only), width, FAULT)
     for warning in sorted(shared):
-        lines += [Text(), *_wrapped(plain(f"! {warning}", ascii_only), width, FAULT)]
+        lines += [Text(), *wrapped(plain(f"! {warning}", ascii_only), width, FAULT)]
     behind = [plan for plan in plans if plan.problems]
     if behind:
         lines += [Text(), Text(" not submitted", style="dim")]
     for plan in behind:
-        lines += _wrapped(plain(f"{plan.model_id}: {plan.problems[0]}", ascii_only), width, "")
+        lines += wrapped(plain(f"{plan.model_id}: {plan.problems[0]}", ascii_only), width, "")
     if not plans:
         lines.append(Text(" Every model of the study is complete, or has a job already."))
     return lines

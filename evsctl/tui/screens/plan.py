@@ -15,7 +15,7 @@ from evsctl.jobs.overrides import NO_OVERRIDES
 from evsctl.status.faces import FAULT, plain
 from evsctl.status.snapshot import Snapshot
 from evsctl.tui.editing import parse_flags, request_flags
-from evsctl.tui.plan_text import plan_lines
+from evsctl.tui.plan_text import plan_lines, wrapped
 from evsctl.tui.screens.base import StudyScreen
 from evsctl.tui.widgets.pane import Pane
 
@@ -93,7 +93,8 @@ class PlanScreen(StudyScreen):
         width = self.study.size.width - 2
         lines = plan_lines(self.plan, width, self.ascii_only) if self.plan else [Text(f" Planning {self.model_id} ...")]
         if self._fault:
-            lines = [*(lines if self.plan else []), Text(), Text(plain(f" {self._fault}", self.ascii_only), style=FAULT)]
+            # On top, where a long plan does not push it below the fold.
+            lines = [*wrapped(plain(self._fault, self.ascii_only), width, FAULT), Text(), *(lines if self.plan else [])]
         elif self._is_submitted:
             lines += [Text(), Text(" Submitting ...", style="bold")]
         self.words.tell(lines)
@@ -139,7 +140,7 @@ class PlanScreen(StudyScreen):
         if plan is None or self._is_submitted or self._readable_since is None or time.monotonic() - self._readable_since < DEAF_SECONDS:
             return
         if plan.problems:
-            self.study.say("It cannot be submitted as it stands: see the lines marked ✖.")
+            self.study.say(f"{plan.model_id} cannot be submitted as it stands: see the lines marked ✖.")
             return
         self._fault = ""
         self._is_submitted = True

@@ -9,7 +9,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
 from evsctl.status.faces import FAULT, plain
-from evsctl.tui.plan_text import plan_all_lines
+from evsctl.tui.plan_text import plan_all_lines, wrapped
 from evsctl.tui.screens import plan as single
 from evsctl.tui.screens.base import StudyScreen
 from evsctl.tui.widgets.pane import Pane
@@ -63,7 +63,7 @@ class PlanAllScreen(StudyScreen):
         else:
             lines = plan_all_lines(self.plans, width, self.ascii_only)
         if self._fault:
-            lines += [Text(), Text(plain(f" {self._fault}", self.ascii_only), style=FAULT)]
+            lines = [*wrapped(plain(self._fault, self.ascii_only), width, FAULT), Text(), *lines]
         elif self._is_submitted:
             lines += [Text(), Text(" Submitting ...", style="bold")]
         self.words.tell(lines)
