@@ -1,6 +1,7 @@
 """Small file habits shared by every room: atomic replacement, durable appends, nothing world-readable."""
 
 import difflib
+import getpass
 import os
 import secrets
 from collections.abc import Iterable
@@ -54,7 +55,15 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
+def current_user() -> str:
+    """The user's name, or the number of a user id that has none (as in some containers)."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
+
+
 def nearest_name(name: str, known: Iterable[str]) -> str:
     """`Did you mean 'X'?` for the known name closest to `name`, or an empty string."""
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    close = difflib.get_close_matches(name, [each for each in known if each], n=1, cutoff=0.5)
     return f"Did you mean '{close[0]}'?" if close else ""

@@ -22,8 +22,8 @@ def plan(model_id: str, manifest_path: Path | None, model_path: str | None, db: 
 
     from evsctl.engine.describe import describe_plan
 
-    work = work_to_look_at(model_id, manifest_path, model_path, None, db)
-    report = describe_plan(manifest_path=work.manifest_path, model_path=work.model_path, identity=work.manifest.identity)
+    with work_to_look_at(model_id, manifest_path, model_path, None, db) as work:
+        report = describe_plan(manifest_path=work.manifest_path, model_path=work.model_path, identity=work.manifest.identity)
     values = {**asdict(report), "saving": round(report.saving, 2)}
     if as_json:
         print_json(values)
@@ -57,10 +57,10 @@ def check(
     from evsctl.engine.check import check_model
 
     log_to_stderr()
-    work = work_to_look_at(model_id, manifest_path, model_path, dtype, db)
-    report = check_model(
-        manifest_path=work.manifest_path, model_path=work.model_path, identity=work.manifest.identity, prompts=prompts, threads=threads
-    )
+    with work_to_look_at(model_id, manifest_path, model_path, dtype, db) as work:
+        report = check_model(
+            manifest_path=work.manifest_path, model_path=work.model_path, identity=work.manifest.identity, prompts=prompts, threads=threads
+        )
     if as_json:
         print_json(asdict(report))
     else:

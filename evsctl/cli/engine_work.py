@@ -1,12 +1,15 @@
 """What the engine's commands work on: a model's manifest and weights, from a file in a job, from the database elsewhere."""
 
+import contextlib
+import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from evsctl.cli.context import Study
 from evsctl.errors import ExitCode, InputError
-from evsctl.journal.manifest import Manifest, read_manifest
+from evsctl.journal.manifest import Manifest, read_manifest, write_manifest
 from evsctl.journal.paths import ModelRuns
 
 
@@ -78,13 +81,26 @@ def _work_from_database(
     return Work(path, prepared.manifest, prepared.model_path)
 
 
-def work_to_look_at(model_id: str, manifest_path: Path | None, model_path: str | None, dtype: str | None, db: str | None) -> Work:
-    """The model's newest manifest, answered or not; one of what is pending where there is none yet."""
+@contextlib.contextmanager
+def work_to_look_at(model_id: str, manifest_path: Path | None, model_path: str | None, dtype: str | None, db: str | None) -> Iterator[Work]:
+    """The model's newest manifest, answered or not; where there is none yet, one of what is pending that lasts for the look.
+
+    Reads only: looking at a field database does not adopt it.
+    """
+    from evsctl.jobs.manifests import prepare_manifest
+
     study = Study.here(db)
     if manifest_path is None and (written := study.runs.model(model_id).manifests()):
         manifest_path = written[0]
-    spec = study.registry.find(model_id)
-    return find_work(model_id, manifest_path, model_path or (spec.path if spec else None), dtype, (), (), None, db, in_job=False)
+    if manifest_path is not None:
+        spec = study.registry.find(model_id)
+        yield find_work(model_id, manifest_path, model_path or (spec.path if spec else None), dtype, (), (), None, db, in_job=False)
+        return
+    with study.open() as database:
+        prepared = prepare_manifest(database, study.settings, study.registry, model_id, dtype=dtype, model_path=model_path)
+    with tempfile.TemporaryDirectory(prefix="evsctl-") as folder:
+        path = write_manifest(ModelRuns(Path(folder), prepared.spec.model_id), prepared.manifest)
+        yield Work(path, prepared.manifest, prepared.model_path)
 
 
 def parse_time(text: str) -> float:

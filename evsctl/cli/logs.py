@@ -41,7 +41,10 @@ def log_path(study: Study, target: str) -> Path:
         submissions = list_submissions(database)
     for submission in reversed(submissions):
         if target in (submission.job_id, submission.model_id):
-            return Path(submission.log_path)
+            recorded = Path(submission.log_path)
+            # A study that was moved or copied has its own log beside its own database.
+            here = study.runs.model(submission.model_id).log(submission.job_id)
+            return here if here.is_file() else recorded
     known = {submission.model_id for submission in submissions} | {submission.job_id for submission in submissions}
     if study.registry.find(target) is not None:
         raise InputError(f"'{target}' has no job yet.", f"`evsctl submit {target}` makes one.")

@@ -1,6 +1,8 @@
 """The command line: knows the names of all commands, imports one only when it is called."""
 
+import errno
 import importlib
+import io
 import os
 import sys
 from typing import NoReturn
@@ -29,6 +31,15 @@ COMMANDS = {
 
 class LazyGroup(click.Group):
     """A group whose commands are imported when they are called, so that `--help` imports none of them."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command; what nobody reads any more (`evsctl status | head`) need not be written, and is no failure."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            # Python would complain once more when it closes the pipe.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise click.exceptions.Exit(ExitCode.GOOD) from None
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The commands in the order of a study."""
@@ -69,6 +80,9 @@ def main() -> NoReturn:
     """Run the command line and end the process with the exit code of what happened."""
     # Other people of the login node have no business in a study's files.
     os.umask(os.umask(0o077) | 0o007)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without these letters gets a mark, not a traceback
     try:
         code = evsctl.main(standalone_mode=False)
         sys.exit(int(code) if isinstance(code, int) else ExitCode.GOOD)
@@ -81,7 +95,7 @@ def main() -> NoReturn:
     except (click.Abort, KeyboardInterrupt):
         click.echo("evsctl: stopped; nothing was left half done.", err=True)
         sys.exit(130)
-    except BrokenPipeError:
-        # `evsctl status | head`: what nobody reads need not be written, nor complained of when Python closes the pipe.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(int(ExitCode.GOOD))
+    except OSError as error:
+        fix = "Free space there." if error.errno in (errno.ENOSPC, errno.EDQUOT) else "Check that path and its permissions."
+        click.echo(f"evsctl: {error.filename or 'a file or stream'}: {error.strerror or error}. {fix}", err=True)
+        sys.exit(int(ExitCode.OUT_OF_REACH))

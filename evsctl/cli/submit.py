@@ -92,7 +92,15 @@ def _plans(study: Study, database: "Database", port: "JobPort", model_ids: Seque
     best_effort_sync(study.settings.database)
     around = look_around(database, study.settings, port)
     chosen = list(model_ids) or incomplete_models(study, database)
-    return [plan_submission(database, study.settings, study.registry, port, m, surroundings=around, **wanted) for m in chosen]
+    plans = []
+    for model_id in chosen:
+        try:
+            plans.append(plan_submission(database, study.settings, study.registry, port, model_id, surroundings=around, **wanted))
+        except InputError as error:
+            if model_ids:
+                raise
+            talk(f"{model_id} stays behind: {error}")
+    return plans
 
 
 def _submit_ready(study: Study, database: "Database", port: "JobPort", plans: "Sequence[SubmissionPlan]", yes: bool) -> None:

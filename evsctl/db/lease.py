@@ -1,6 +1,7 @@
 """The lease on a study: one file naming who writes the database and merges journals now."""
 
 import contextlib
+import errno
 import json
 import os
 import secrets
@@ -92,7 +93,8 @@ def acquire_lease(runs: RunsFolder, *, wait_seconds: float) -> Lease:
                 raise _held(runs.lease)
             time.sleep(min(POLL_SECONDS, max(0.0, deadline - time.monotonic())))
     except OSError as error:
-        raise DatabaseError(f"{runs.root} cannot be written: {error.strerror}.", "Check who owns the study's folder.") from error
+        fix = "Free space there." if error.errno in (errno.ENOSPC, errno.EDQUOT) else "Check who owns the study's folder."
+        raise DatabaseError(f"{runs.root} cannot be written: {error.strerror}.", fix) from error
     finally:
         _unlink(draft)
 

@@ -45,7 +45,7 @@ def read_progress(db: Database, configs: Sequence[str], registry: Registry) -> t
         cache = cached_done(conn) if db.step else None
         failed = _count_failed(conn) if db.step else {}
         found = []
-        for row in conn.execute(select(models).order_by(_table_order(conn))).all():
+        for row in conn.execute(select(models).where(models.c.model_id.is_not(None)).order_by(_table_order(conn))).all():
             asked = model_languages(registry.find(row.model_id), row.model_id, bool(row.is_multilingual), langs)
             wanted = [part for part in parts if part.config in configs and part.lang in asked]
             if cache is not None:

@@ -1,7 +1,5 @@
 """Taking answers back (`redo`): the prompts are pending again, the rows are kept aside with the reason."""
 
-import getpass
-import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,8 +16,8 @@ from evsctl.db.schema import runs as runs_table
 from evsctl.db.superseding import apply_retractions
 from evsctl.db.sync import sync_under
 from evsctl.db.tally import cache_is_true, forget_cache, refresh_cache
-from evsctl.errors import InputError
-from evsctl.files import nearest_name
+from evsctl.errors import DatabaseError, InputError
+from evsctl.files import current_user, nearest_name
 from evsctl.journal.paths import ModelRuns, RunsFolder
 from evsctl.journal.retractions import Retraction, append_retraction, read_retractions
 
@@ -96,9 +94,15 @@ def retract(
                 return 0
         upto = {run_id: end for run_id, end in upto.items() if not run_ids or run_id in run_ids}
         append_retraction(
-            model.retractions, Retraction(reason, _user(), time.time(), upto, choice.langs, choice.configs, choice.question_ids)
+            model.retractions, Retraction(reason, current_user(), time.time(), upto, choice.langs, choice.configs, choice.question_ids)
         )
-        return _apply(db, model, lease)
+        try:
+            return _apply(db, model, lease)
+        except DatabaseError as error:
+            raise DatabaseError(
+                f"The retraction is recorded in {model.retractions}, but its rows could not be moved yet: {error.message}",
+                "The next `evsctl sync` that can write moves them.",
+            ) from error
 
 
 def _apply(db: Database, model: ModelRuns, lease: Lease) -> int:
@@ -166,10 +170,3 @@ def _chosen(statement: Select[int], choice: Choice) -> Select[int]:
     if choice.question_ids:
         statement = statement.where(prompts.c.question_id.in_(choice.question_ids))
     return statement
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return str(os.getuid())

@@ -1,12 +1,12 @@
 """Entering a job into the ledger that was submitted by hand, or whose ledger row was lost."""
 
-import getpass
 import time
 from typing import Any
 
 from evsctl.db.connection import Database
 from evsctl.db.ledger import Submission, list_submissions, record_submission
 from evsctl.errors import InputError
+from evsctl.files import current_user
 from evsctl.jobs.local_state import job_number
 from evsctl.jobs.outcomes import ledger_backend
 from evsctl.jobs.types import HistoryRow, JobPort, QueueRow
@@ -39,13 +39,13 @@ def adopt_job(db: Database, settings: Settings, registry: Registry, port: JobPor
         job_name=row.name if isinstance(row, QueueRow) else "",
         argv=(),
         request=_request_of(row, spec),
-        reasons={"adopted": f"by {getpass.getuser()}"},
+        reasons={"adopted": f"by {current_user()}"},
         inputs={},
         manifest="",
         script="",
         log_path=str(RunsFolder(settings.database.runs_dir).model(model_id).log(job_id)),
         dtype=spec.dtype,
-        user=getpass.getuser(),
+        user=current_user(),
         pending=0,
     )
     record_submission(db, submission)

@@ -1,9 +1,9 @@
 """Making a planned submission: files first, then SLURM, then the ledger."""
 
 import contextlib
-import getpass
 import json
 import os
+import socket
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, replace
@@ -12,7 +12,7 @@ from pathlib import Path
 from evsctl.db.connection import Database
 from evsctl.db.ledger import Submission, record_submission
 from evsctl.errors import DatabaseError, InputError, SlurmError
-from evsctl.files import PRIVATE_FILE_MODE, write_atomically
+from evsctl.files import PRIVATE_FILE_MODE, current_user, write_atomically
 from evsctl.jobs.attempts import request_to_json
 from evsctl.jobs.cli_port import SubmissionUnclearError
 from evsctl.jobs.local_state import filled
@@ -20,6 +20,7 @@ from evsctl.jobs.manifests import write_prepared
 from evsctl.jobs.outcomes import ledger_backend
 from evsctl.jobs.plan import SubmissionPlan
 from evsctl.jobs.types import JobPort
+from evsctl.journal.claim import process_alive, process_start
 from evsctl.journal.paths import ModelRuns
 from evsctl.settings import Caps, Settings
 
@@ -108,7 +109,7 @@ def _record(db: Database, port: JobPort, plan: SubmissionPlan, job_id: str, mani
         script=str(plan.spec.script),
         log_path=filled(plan.spec.log_pattern, job_id),
         dtype=plan.dtype,
-        user=getpass.getuser(),
+        user=current_user(),
         pending=plan.pending,
     )
     try:
@@ -120,15 +121,30 @@ def _record(db: Database, port: JobPort, plan: SubmissionPlan, job_id: str, mani
         ) from error
 
 
+def _is_left_behind(lock: Path) -> bool:
+    """Whether a submission that was killed left its lock: its process is gone from this host, or it is minutes old."""
+    try:
+        age = time.time() - lock.stat().st_mtime
+        host, pid, started = lock.read_text().split()
+    except FileNotFoundError:
+        return False
+    except (OSError, ValueError):
+        return age > STALE_LOCK_SECONDS
+    if host == socket.gethostname():
+        return not process_alive(int(pid), started)
+    return age > STALE_LOCK_SECONDS
+
+
 @contextlib.contextmanager
 def _only_one(runs: ModelRuns) -> Iterator[None]:
     """Two windows must not submit one model in the same moment; raises InputError for the second."""
     lock = runs.folder / ".submitting"
-    with contextlib.suppress(FileNotFoundError):
-        if time.time() - lock.stat().st_mtime > STALE_LOCK_SECONDS:
-            lock.unlink(missing_ok=True)
+    if _is_left_behind(lock):
+        lock.unlink(missing_ok=True)
     try:
-        os.close(os.open(lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY, PRIVATE_FILE_MODE))
+        handle = os.open(lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY, PRIVATE_FILE_MODE)
+        os.write(handle, f"{socket.gethostname()} {os.getpid()} {process_start(os.getpid())}".encode())
+        os.close(handle)
     except FileExistsError:
         raise InputError(f"'{runs.model_id}' is being submitted from another window at this moment.", "Look again in a moment.") from None
     try:

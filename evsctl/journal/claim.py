@@ -6,7 +6,6 @@ steps, and between them a slow contender can delete the claim of a fast one.
 Two hosts compare each other's clocks here; they may differ by seconds, not by `STILL_SECONDS`.
 """
 
-import getpass
 import json
 import os
 import secrets
@@ -17,7 +16,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 from evsctl.errors import ClaimedError, EngineError
-from evsctl.files import PRIVATE_FILE_MODE, make_private_folder, sync_folder, write_atomically
+from evsctl.files import PRIVATE_FILE_MODE, current_user, make_private_folder, sync_folder, write_atomically
 from evsctl.journal.heartbeat import COMMIT_INTERVAL_SECONDS, read_heartbeat
 from evsctl.journal.keys import BAD_LINE
 from evsctl.journal.paths import ModelRuns
@@ -55,7 +54,7 @@ def acquire_claim(runs: ModelRuns, run_id: str, job_id: str | None, restart: int
     the folder cannot be written.
     """
     mine = Claim(
-        user=_user(),
+        user=current_user(),
         host=socket.gethostname(),
         pid=os.getpid(),
         process_started=process_start(os.getpid()),
@@ -203,13 +202,6 @@ def _forget_older(runs: ModelRuns, number: int) -> None:
     for older in runs.claim_numbers():
         if older < number:
             runs.claim_file(older).unlink(missing_ok=True)
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container whose user id has no name
-        return str(os.getuid())
 
 
 def _machine() -> str | None:

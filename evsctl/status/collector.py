@@ -103,7 +103,7 @@ class Collector:
                 outcomes=_known_outcomes(mine, facts, jobs),
                 reasons=reasons,
                 last_seen=jobs.last_seen,
-                log_path=log_of(mine, beat, self._runs.model(progress.model_id)),
+                log_path=log_of(mine, beat, self._runs, progress.model_id),
                 advice=jobs.advice.get(progress.model_id),
                 slurm_reachable=reachable,
                 is_asked=jobs.is_judged,

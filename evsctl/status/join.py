@@ -6,7 +6,20 @@ from dataclasses import dataclass, field
 from evsctl.db.ledger import Submission
 from evsctl.db.progress import ModelProgress
 from evsctl.jobs.attempts import request_from_json
-from evsctl.jobs.types import ACTIVE_STATES, COMPLETING, DONE, IDLE, PENDING, RUNNING, UNKNOWN, Advice, JobOutcome
+from evsctl.jobs.types import (
+    ACTIVE_STATES,
+    CANCELLED,
+    COMPLETING,
+    DONE,
+    FAILED,
+    IDLE,
+    PENDING,
+    RUNNING,
+    TIMEOUT,
+    UNKNOWN,
+    Advice,
+    JobOutcome,
+)
 from evsctl.journal.claim import STILL_SECONDS
 from evsctl.journal.heartbeat import Heartbeat
 from evsctl.status.snapshot import AttemptRow, ModelRow
@@ -93,12 +106,20 @@ def _speaks(facts: Evidence, now: float) -> bool:
     beat = facts.heartbeat
     if beat is None or not beat.is_active:
         return False
-    outcome = facts.outcomes.get(beat.job_id) if beat.job_id else None
+    outcome = facts.outcomes.get(beat.job_id or _local_job(facts, beat))
     if outcome is not None and outcome.state in (RUNNING, COMPLETING):
         return True
+    if outcome is not None and not beat.job_id and outcome.state in (FAILED, CANCELLED, TIMEOUT):
+        return False  # this machine knows for certain that its job is gone
     if outcome is not None and (outcome.is_final or outcome.state == PENDING):
         return False
     return beat.age_seconds(now) < FRESH_SECONDS
+
+
+def _local_job(facts: Evidence, beat: Heartbeat) -> str:
+    """The job on this machine whose run wrote a heartbeat without a job id: the newest handed in before the run began."""
+    mine = [item for item in facts.submissions if item.backend == "local" and item.submitted_at <= beat.started_at + 1]
+    return mine[-1].job_id if mine else ""
 
 
 def _state(facts: Evidence, outcome: JobOutcome | None, live: Heartbeat | None, done: int) -> str:

@@ -1,12 +1,12 @@
 """What the batch system last answered, in one small file that all windows of a user share."""
 
-import getpass
 import hashlib
 import json
 import os
 import re
 import shutil
 import socket
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from evsctl.files import make_private_folder, write_atomically
+from evsctl.files import current_user, make_private_folder, write_atomically
 from evsctl.jobs.types import QueueRow
 
 HOUR = 3600.0
@@ -117,7 +117,12 @@ def cache_folder(environ: Mapping[str, str] | None = None) -> Path:
     """`$XDG_CACHE_HOME/evsctl`, else `~/.cache/evsctl`."""
     environ = os.environ if environ is None else environ
     base = environ.get("XDG_CACHE_HOME", "")
-    return (Path(base) if base.startswith("/") else Path(environ.get("HOME") or Path.home()) / ".cache") / "evsctl"
+    if base.startswith("/"):
+        return Path(base) / "evsctl"
+    try:
+        return Path(environ.get("HOME") or Path.home()) / ".cache" / "evsctl"
+    except RuntimeError:  # a user id without a home
+        return Path(tempfile.gettempdir()) / f"evsctl-{os.getuid()}"
 
 
 def queue_cache(backend: str, environ: Mapping[str, str] | None = None) -> QueueCache:
@@ -135,5 +140,5 @@ def _cluster_key(environ: Mapping[str, str]) -> str:
         named = None
     cluster = named.group(1) if named else re.sub(r"\d+", "", socket.gethostname())
     squeue = shutil.which("squeue", path=environ.get("PATH")) or ""
-    parts = (getpass.getuser(), cluster, environ.get("SLURM_CONF", ""), environ.get("SLURM_CLUSTERS", ""), squeue)
+    parts = (current_user(), cluster, environ.get("SLURM_CONF", ""), environ.get("SLURM_CLUSTERS", ""), squeue)
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]

@@ -75,11 +75,11 @@ def _newest(model: ModelRuns) -> Heartbeat | None:
     return max(beats, key=lambda beat: beat.updated_at, default=None)
 
 
-def log_of(submissions: Sequence[Submission], heartbeat: Heartbeat | None, runs: ModelRuns) -> str | None:
-    """The newest job log of a model that exists."""
+def log_of(submissions: Sequence[Submission], heartbeat: Heartbeat | None, runs: RunsFolder, model_id: str) -> str | None:
+    """The newest job log of a model that exists; a model whose id cannot name a folder never had a job."""
     wanted = [Path(item.log_path) for item in reversed(submissions) if item.log_path]
     if heartbeat is not None and heartbeat.job_id:
-        wanted.insert(0, runs.log(heartbeat.job_id))
+        wanted.insert(0, runs.model(model_id).log(heartbeat.job_id))
     return next((str(path) for path in wanted if path.exists()), None)
 
 
